@@ -1,0 +1,6 @@
+//! What must hold for trees, texts and receipts of any shape.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its ground gives way")]
+
+mod tiled;
+mod tree;
