@@ -1,0 +1,456 @@
+//! One member of a council: the state machine, its inputs and its outputs.
+
+mod catching_up;
+mod checkpointing;
+mod ordering;
+mod recovery;
+mod view_changing;
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    vec::Vec,
+};
+
+use jurat_crypto::SigningKey;
+
+use crate::{
+    Batch, BatchTime, Checkpoint, CheckpointCertificate, CommitProof, Config, Council, Evidence, Message,
+    NewView, Now, Outbound, Recipient, Record, ReplicaId, RequestDigest, Sequence, Signed, StateDigest,
+    Status, View, ViewChange, requests::Requests, slot::Slot, statement::Voter,
+};
+
+pub use recovery::Executed;
+
+/// What can happen to a replica.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Input {
+    /// A message came over the link of a member. The link authenticates the member; what counts
+    /// towards a decision is signed besides.
+    Message(ReplicaId, Message),
+    /// The body of a request that waits to be ordered is here: checked by the application, and
+    /// journaled before anything that the replica emits from now on.
+    Request {
+        /// The request.
+        digest: RequestDigest,
+        /// Bytes of its body.
+        size: usize,
+    },
+    /// The body of a request that a [`Ready::wanted`] asked for is here and journaled, but need not
+    /// be ordered: it was executed before.
+    Held(RequestDigest),
+    /// The application executed the decision of this sequence and has this state now.
+    Executed(Sequence, StateDigest),
+    /// The link to a member came up.
+    Connected(ReplicaId),
+    /// The link to a member went down.
+    Disconnected(ReplicaId),
+    /// Nothing happened, but time passed.
+    Tick,
+}
+
+/// A batch that is decided, to be executed now. Sequences come in order, without a gap.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Decision {
+    /// Its place in the order.
+    pub sequence: Sequence,
+    /// When it counts as ordered: later than every earlier batch, whoever proposed them. A null
+    /// batch has the time of the batch before it.
+    pub time: BatchTime,
+    /// What to execute. Requests that were executed before must be skipped: the replica keeps no
+    /// history, the application does.
+    pub batch: Batch,
+    /// The proof, worth keeping: it serves members that fall behind.
+    pub proof: CommitProof,
+}
+
+/// A member asks for the decisions of a range that the application keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Serve {
+    /// Who asks.
+    pub to: ReplicaId,
+    /// The first sequence.
+    pub from: Sequence,
+    /// The last sequence; executed here.
+    pub through: Sequence,
+}
+
+/// Request bodies that are needed and not held.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Wanted {
+    /// The requests.
+    pub requests: Vec<RequestDigest>,
+    /// A member that should hold them.
+    pub ask: ReplicaId,
+}
+
+/// Why a replica must stop.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum Halt {
+    /// A quorum certified another state than this replica computed. Its data or program is wrong.
+    #[error("diverged at sequence {sequence}: the council's state is {}, the own one {}", certified.0, own.0)]
+    Diverged {
+        /// After which sequence.
+        sequence: Sequence,
+        /// The state of the quorum.
+        certified: StateDigest,
+        /// The state here.
+        own: StateDigest,
+    },
+    /// Two batches are proven decided at one sequence: more than f members are faulty.
+    #[error("two batches are decided at sequence {0}: more than a third of the council is faulty")]
+    Split(Sequence),
+}
+
+/// Why the replica did not act on a message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Refusal {
+    /// Signed by someone outside the council, or the signature does not hold.
+    BadSignature,
+    /// A certificate, ViewChange or NewView does not hold.
+    BadCertificate,
+    /// A PrePrepare that is not the primary's.
+    NotPrimary,
+    /// A batch that is malformed or is not the one its digest names.
+    BadBatch,
+    /// A batch whose time is not after its predecessor's or far from the own clock.
+    BadTime,
+    /// Below or above the watermarks.
+    OutOfWindow,
+    /// From a view that is over.
+    StaleView,
+    /// From a view that has not begun here, and the member's share of the buffer is full.
+    Overflow,
+    /// Already known, or too late to change anything.
+    NotNeeded,
+    /// Not asked for.
+    Unasked,
+    /// The member believes in another council.
+    OtherCouncil,
+}
+
+/// What the caller must do after a step, in the order of the fields.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Ready {
+    /// Append to the journal, in order.
+    pub records: Vec<Record>,
+    /// Send now.
+    pub messages: Vec<Outbound>,
+    /// Send once all records of this and earlier steps are durable. If a write fails, never: stop.
+    pub sealed: Vec<Outbound>,
+    /// Fetch these bodies, and answer with [`Input::Request`] or [`Input::Held`].
+    pub wanted: Vec<Wanted>,
+    /// Execute, and answer each with [`Input::Executed`].
+    pub decisions: Vec<Decision>,
+    /// Send [`Message::Decided`] for what the application keeps of this range.
+    pub serve: Vec<Serve>,
+    /// Hand out: a member is provably faulty.
+    pub evidence: Vec<Evidence>,
+    /// Stop the replica.
+    pub halt: Option<Halt>,
+}
+
+/// Whether the replica takes part in its view or calls for it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Mode {
+    Active,
+    Changing {
+        /// When to call for the next view: set once a quorum calls for this one.
+        deadline: Option<u64>,
+    },
+}
+
+/// Why this replica last called for a new view.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ViewChangeReason {
+    /// Requests waited, and nothing was executed for the timeout.
+    NoProgress,
+    /// Others were executed, but the primary left one out.
+    Starvation,
+    /// f + 1 members called for it.
+    Joined,
+    /// The primary of the view that was called for did not begin it.
+    NewViewTimeout,
+}
+
+/// A replica of the protocol. Feed it with [`step`](Self::step), then carry out
+/// [`take_ready`](Self::take_ready), and step again at [`next_deadline`](Self::next_deadline).
+#[derive(Clone, Hash, Debug)]
+pub struct Replica {
+    config: Config,
+    council: Council,
+    voter: Voter,
+    now: Now,
+
+    view: View,
+    mode: Mode,
+    slots: BTreeMap<Sequence, Slot>,
+    requests: Requests,
+    /// The next sequence to propose, as primary.
+    next_proposal: Sequence,
+    /// When this replica last proposed, as primary.
+    last_proposal: u64,
+
+    /// The last stable checkpoint.
+    stable: Option<CheckpointCertificate>,
+    /// A certificate for a state that this replica has not reached.
+    ahead: Option<CheckpointCertificate>,
+    /// Each member's Checkpoints: those between the watermarks, and its latest.
+    checkpoints: BTreeMap<Sequence, BTreeMap<ReplicaId, Signed<Checkpoint>>>,
+    /// Own states at checkpoint sequences from the stable one on.
+    states: BTreeMap<Sequence, StateDigest>,
+
+    /// The last sequence handed to the application, and the time it counts as ordered.
+    delivered: Sequence,
+    delivered_time: BatchTime,
+    /// The last sequence that the application executed.
+    executed: Sequence,
+
+    /// The latest ViewChange of each member.
+    view_changes: BTreeMap<ReplicaId, Signed<ViewChange>>,
+    /// What began the current view, for members that missed it.
+    new_view: Option<Signed<NewView>>,
+    /// Messages of views that have not begun here, by member.
+    early: BTreeMap<ReplicaId, VecDeque<Message>>,
+
+    /// Members with a link.
+    connected: BTreeSet<ReplicaId>,
+    statuses: BTreeMap<ReplicaId, Status>,
+    /// Since when something is under way without progress.
+    waiting_since: Option<u64>,
+    /// View changes since a batch was executed; doubles the timeout.
+    attempts: u32,
+    last_reason: Option<ViewChangeReason>,
+    view_changes_started: u64,
+    next_status: u64,
+    /// `delivered` at the last status, to tell lagging from being a moment behind.
+    delivered_at_status: Sequence,
+    /// Who was asked for decisions, and through which sequence.
+    fetching: Option<(ReplicaId, Sequence)>,
+
+    /// Members against whom evidence was handed out: once is enough.
+    accused: BTreeSet<ReplicaId>,
+
+    ready: Ready,
+    refused: BTreeMap<Refusal, u64>,
+}
+
+/// A [`Replica`] can't be made with this key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the voting key does not belong to a member of the council")]
+pub struct NotAMember;
+
+impl Replica {
+    /// The member of `council` that votes with `key`, with nothing executed.
+    ///
+    /// A member that was here before must be restored from its journal ([`Replica::recover`]), or
+    /// it may contradict what it signed.
+    pub fn new(config: Config, council: Council, key: SigningKey) -> Result<Self, NotAMember> {
+        let id = council.id_of(&key.verifying_key()).ok_or(NotAMember)?;
+        Ok(Self {
+            config,
+            council,
+            voter: Voter::new(id, key),
+            now: Now::default(),
+            view: View(0),
+            mode: Mode::Active,
+            slots: BTreeMap::new(),
+            requests: Requests::default(),
+            next_proposal: Sequence(1),
+            last_proposal: 0,
+            stable: None,
+            ahead: None,
+            checkpoints: BTreeMap::new(),
+            states: BTreeMap::new(),
+            delivered: Sequence(0),
+            delivered_time: BatchTime(0),
+            executed: Sequence(0),
+            view_changes: BTreeMap::new(),
+            new_view: None,
+            early: BTreeMap::new(),
+            connected: BTreeSet::new(),
+            statuses: BTreeMap::new(),
+            waiting_since: None,
+            attempts: 0,
+            last_reason: None,
+            view_changes_started: 0,
+            next_status: 0,
+            delivered_at_status: Sequence(0),
+            fetching: None,
+            accused: BTreeSet::new(),
+            ready: Ready::default(),
+            refused: BTreeMap::new(),
+        })
+    }
+
+    /// Takes one input at one time. `now.elapsed` never goes back.
+    pub fn step(&mut self, now: Now, input: Input) {
+        self.now = Now { elapsed: now.elapsed.max(self.now.elapsed), wall: now.wall };
+        match input {
+            Input::Message(from, message) => self.on_message(from, message),
+            Input::Request { digest, size } => self.on_request(digest, size),
+            Input::Held(digest) => self.on_held(&digest),
+            Input::Executed(sequence, state) => self.on_executed(sequence, state),
+            Input::Connected(peer) => self.on_connected(peer),
+            Input::Disconnected(peer) => self.on_disconnected(peer),
+            Input::Tick => {}
+        }
+        self.deliver();
+        self.go_on_fetching();
+        self.propose();
+        self.watch_progress();
+        self.tell_status();
+    }
+
+    /// Takes what the steps since the last call ask the caller to do.
+    #[must_use]
+    pub fn take_ready(&mut self) -> Ready {
+        core::mem::take(&mut self.ready)
+    }
+
+    /// When to step again at the latest, on the clock of [`Now::elapsed`].
+    #[must_use]
+    pub fn next_deadline(&self) -> u64 {
+        let timers = [self.batch_deadline(), self.progress_deadline()];
+        timers.into_iter().flatten().fold(self.next_status, u64::min)
+    }
+
+    fn on_message(&mut self, from: ReplicaId, message: Message) {
+        if from == self.voter.id || self.council.key(from).is_none() {
+            return self.refuse(Refusal::BadSignature);
+        }
+        match message {
+            Message::PrePrepare(vote, batch) => self.on_pre_prepare(from, vote, batch),
+            Message::Vote(vote) => self.on_vote(from, vote),
+            Message::Checkpoint(checkpoint) => self.on_checkpoint(checkpoint),
+            Message::Stable(certificate) => self.on_stable(certificate),
+            Message::ViewChange(change) => self.on_view_change(change),
+            Message::NewView(new_view) => self.on_new_view(new_view),
+            Message::Status(status) => self.on_status(from, status),
+            Message::FetchDecided(sequence) => self.on_fetch_decided(from, sequence),
+            Message::Decided(batch, proof) => self.on_decided(batch, proof),
+            Message::FetchBatch(sequence, digest) => self.on_fetch_batch(from, sequence, digest),
+            Message::Batch(sequence, batch) => self.on_batch(sequence, batch),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        *self.refused.entry(refusal).or_default() += 1;
+    }
+
+    fn send(&mut self, to: Recipient, message: Message) {
+        self.ready.messages.push(Outbound { to, message });
+    }
+
+    /// Sends once everything journaled so far is durable. Every vote goes this way.
+    fn send_sealed(&mut self, to: Recipient, message: Message) {
+        self.ready.sealed.push(Outbound { to, message });
+    }
+
+    fn is_active(&self) -> bool {
+        self.mode == Mode::Active
+    }
+
+    /// The low watermark h: the sequence of the last stable checkpoint.
+    fn low(&self) -> Sequence {
+        self.stable.as_ref().map_or(Sequence(0), |certificate| certificate.sequence)
+    }
+
+    /// Whether a sequence lies between the watermarks: above h, and at most h + L.
+    fn in_window(&self, sequence: Sequence) -> bool {
+        sequence > self.low() && sequence <= self.low().plus(self.config.window)
+    }
+
+    /// Hands out evidence against a member, the first time.
+    fn accuse(&mut self, evidence: Evidence) {
+        if self.accused.insert(evidence.culprit()) {
+            self.ready.evidence.push(evidence);
+        }
+    }
+}
+
+/// What an operator sees.
+impl Replica {
+    /// This replica's place in the council.
+    #[must_use]
+    pub const fn id(&self) -> ReplicaId {
+        self.voter.id
+    }
+
+    /// The council.
+    #[must_use]
+    pub const fn council(&self) -> &Council {
+        &self.council
+    }
+
+    /// The current view.
+    #[must_use]
+    pub const fn view(&self) -> View {
+        self.view
+    }
+
+    /// Whether the replica waits for its view to begin.
+    #[must_use]
+    pub fn is_changing_view(&self) -> bool {
+        !self.is_active()
+    }
+
+    /// The primary of the current view.
+    #[must_use]
+    pub fn primary(&self) -> ReplicaId {
+        self.council.primary(self.view)
+    }
+
+    /// The last executed sequence.
+    #[must_use]
+    pub const fn executed(&self) -> Sequence {
+        self.executed
+    }
+
+    /// The last stable checkpoint's sequence.
+    #[must_use]
+    pub fn stable(&self) -> Sequence {
+        self.low()
+    }
+
+    /// Requests that are held and not executed.
+    #[must_use]
+    pub fn waiting_requests(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether this request is held and waits to be executed.
+    #[must_use]
+    pub fn is_waiting(&self, digest: &RequestDigest) -> bool {
+        self.requests.contains(digest)
+    }
+
+    /// The last status of a member.
+    #[must_use]
+    pub fn status_of(&self, member: ReplicaId) -> Option<&Status> {
+        self.statuses.get(&member)
+    }
+
+    /// Whether the link to a member is up.
+    #[must_use]
+    pub fn is_connected(&self, member: ReplicaId) -> bool {
+        self.connected.contains(&member)
+    }
+
+    /// Whether enough members are connected to decide anything.
+    #[must_use]
+    pub fn has_quorum(&self) -> bool {
+        self.connected.len() + 1 >= self.council.quorum()
+    }
+
+    /// How often this replica called for a new view since it started, and why it did last.
+    #[must_use]
+    pub const fn view_changes(&self) -> (u64, Option<ViewChangeReason>) {
+        (self.view_changes_started, self.last_reason)
+    }
+
+    /// Messages that were not acted on, by reason.
+    #[must_use]
+    pub const fn refused(&self) -> &BTreeMap<Refusal, u64> {
+        &self.refused
+    }
+}

@@ -1,0 +1,179 @@
+//! Telling where one stands, and helping those who stand behind.
+//!
+//! Links lose what was in flight when they break, and a member may be down for days. Nothing is
+//! retransmitted blindly: members exchange [`Status`], and each answers what the other lacks.
+
+use alloc::vec::Vec;
+
+use super::{Refusal, Replica, Serve};
+use crate::{
+    Batch, CommitProof, Message, Phase, Recipient, ReplicaId, Sequence, Status, slot::ProposalState,
+};
+
+/// How many times rarer an idle replica tells its status.
+const IDLE_FACTOR: u64 = 10;
+/// How many slots' votes are sent again in answer to one status.
+const RESENT_SLOTS: usize = 16;
+
+impl Replica {
+    fn status(&self) -> Status {
+        Status {
+            view: self.view,
+            changing: !self.is_active(),
+            executed: self.executed,
+            stable: self.low(),
+            council: *self.council.digest(),
+        }
+    }
+
+    pub(super) fn on_connected(&mut self, peer: ReplicaId) {
+        if peer == self.voter.id || self.council.key(peer).is_none() {
+            return;
+        }
+        self.connected.insert(peer);
+        let status = Message::Status(self.status());
+        self.send(Recipient::One(peer), status);
+    }
+
+    pub(super) fn on_disconnected(&mut self, peer: ReplicaId) {
+        self.connected.remove(&peer);
+    }
+
+    pub(super) fn tell_status(&mut self) {
+        if self.now.elapsed < self.next_status {
+            return;
+        }
+        let busy = !self.is_active()
+            || !self.requests.is_empty()
+            || self.members_ahead().next().is_some()
+            || self.slots.range(self.delivered.next()..).next().is_some();
+        let factor = if busy { 1 } else { IDLE_FACTOR };
+        self.next_status = self.now.elapsed + (self.config.status_interval * factor).max(1);
+        let status = Message::Status(self.status());
+        self.send(Recipient::All, status);
+        self.ask_again();
+        if self.delivered == self.delivered_at_status {
+            self.fetch_decided(None);
+        }
+        self.delivered_at_status = self.delivered;
+    }
+
+    /// Connected members that say they executed more than was delivered here.
+    fn members_ahead(&self) -> impl Iterator<Item = (ReplicaId, Sequence)> + '_ {
+        let executed = |id| self.statuses.get(id).map_or(Sequence(0), |status| status.executed);
+        self.connected
+            .iter()
+            .map(move |id| (*id, executed(id)))
+            .filter(|(_, executed)| *executed > self.delivered)
+    }
+
+    /// Asks a member that is ahead for the decisions from here on. Who answered goes on; who let a
+    /// status interval pass without an answer makes room for the next, so a liar costs one interval.
+    fn fetch_decided(&mut self, go_on_with: Option<ReplicaId>) {
+        let ahead: Vec<_> = self.members_ahead().collect();
+        let turn = self.now.elapsed / self.config.status_interval.max(1) % (ahead.len() as u64).max(1);
+        let chosen = ahead
+            .iter()
+            .find(|(id, _)| Some(*id) == go_on_with)
+            .or_else(|| usize::try_from(turn).ok().and_then(|turn| ahead.get(turn)));
+        let Some((peer, executed)) = chosen.copied() else {
+            self.fetching = None;
+            return;
+        };
+        self.fetching = Some((peer, executed.min(self.delivered.plus(self.config.window))));
+        let next = self.delivered.next();
+        self.send(Recipient::One(peer), Message::FetchDecided(next));
+    }
+
+    /// When all that was asked for is delivered, asks for more.
+    pub(super) fn go_on_fetching(&mut self) {
+        if let Some((peer, through)) = self.fetching
+            && self.delivered >= through
+        {
+            self.fetch_decided(Some(peer));
+        }
+    }
+
+    pub(super) fn on_status(&mut self, from: ReplicaId, status: Status) {
+        if status.council != *self.council.digest() {
+            return self.refuse(Refusal::OtherCouncil);
+        }
+        let earlier = self.statuses.insert(from, status);
+        let stands_still = earlier.is_some_and(|e| (e.view, e.executed) == (status.view, status.executed));
+        if status.stable < self.low()
+            && let Some(certificate) = self.stable.clone()
+        {
+            self.send(Recipient::One(from), Message::Stable(certificate));
+        }
+        self.help_with_view(from, &status);
+        if stands_still && self.is_active() && status.view == self.view && !status.changing {
+            self.resend_votes(from, status.executed);
+        }
+        // Far behind, as after a restart: no use in waiting for the next status.
+        if self.fetching.is_none() && status.executed > self.delivered.plus(self.config.max_in_flight) {
+            self.fetch_decided(Some(from));
+        }
+    }
+
+    fn help_with_view(&mut self, to: ReplicaId, status: &Status) {
+        let lacks_view = status.view < self.view || (status.view == self.view && status.changing);
+        if !lacks_view {
+            return;
+        }
+        let message = if self.is_active() {
+            self.new_view.clone().map(Message::NewView)
+        } else {
+            self.view_changes.get(&self.voter.id).cloned().map(Message::ViewChange)
+        };
+        if let Some(message) = message {
+            self.send_sealed(Recipient::One(to), message);
+        }
+    }
+
+    /// Sends the own votes of the current view for the slots after `executed` again.
+    fn resend_votes(&mut self, to: ReplicaId, executed: Sequence) {
+        let mut messages = Vec::new();
+        for slot in self.slots.range(executed.next()..).map(|(_, slot)| slot).take(RESENT_SLOTS) {
+            if let Some(proposal) = &slot.proposal
+                && proposal.vote.signer == self.voter.id
+                && proposal.state == ProposalState::Accepted
+                && let Some(batch) = slot.accepted_batch()
+            {
+                messages.push(Message::PrePrepare(proposal.vote.clone(), batch.clone()));
+            }
+            let votes = [Phase::Prepare, Phase::Commit].map(|phase| slot.vote_of(phase, self.voter.id));
+            messages.extend(votes.into_iter().flatten().cloned().map(Message::Vote));
+        }
+        for message in messages {
+            self.send_sealed(Recipient::One(to), message);
+        }
+    }
+
+    pub(super) fn on_fetch_decided(&mut self, from: ReplicaId, sequence: Sequence) {
+        if sequence > self.executed || sequence == Sequence(0) {
+            return self.refuse(Refusal::NotNeeded);
+        }
+        let through = self.executed.min(sequence.plus(self.config.window - 1));
+        self.ready.serve.push(Serve { to: from, from: sequence, through });
+    }
+
+    pub(super) fn on_decided(&mut self, batch: Batch, proof: CommitProof) {
+        let CommitProof { sequence, batch: digest, .. } = proof;
+        if sequence <= self.delivered || sequence > self.delivered.plus(self.config.window) {
+            return self.refuse(Refusal::OutOfWindow);
+        }
+        if self.slots.get(&sequence).is_some_and(|slot| slot.decided_batch().is_some()) {
+            return self.refuse(Refusal::NotNeeded);
+        }
+        if batch.digest() != digest {
+            return self.refuse(Refusal::BadBatch);
+        }
+        if proof.verify(&self.council).is_err() {
+            return self.refuse(Refusal::BadCertificate);
+        }
+        let slot = self.slots.entry(sequence).or_default();
+        slot.add_batch(digest, batch);
+        slot.decided = Some(proof);
+        self.on_decision(sequence, digest);
+    }
+}

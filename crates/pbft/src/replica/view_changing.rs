@@ -1,0 +1,227 @@
+//! View changes: noticing that a primary fails, calling for the next, beginning its view
+//! (section 4.4 of the TOCS paper).
+
+use alloc::vec::Vec;
+
+use jurat_crypto::Signature;
+
+use super::{Halt, Mode, Refusal, Replica, ViewChangeReason};
+use crate::{
+    Batch, Message, NewView, PreparedCertificate, Recipient, Record, ReplicaId, Sequence, Signed, View,
+    ViewChange, Vote,
+    slot::{Proposal, ProposalState, Slot},
+    view_change::StartingPoint,
+};
+
+impl Replica {
+    /// The timeout of the current attempt: doubled with each view change in a row.
+    fn timeout(&self) -> u64 {
+        let doubled = self.config.view_change_timeout.checked_shl(self.attempts).unwrap_or(u64::MAX);
+        doubled.clamp(self.config.view_change_timeout, self.config.max_view_change_timeout)
+    }
+
+    fn is_waiting_for_progress(&self) -> bool {
+        !self.requests.is_empty()
+            || self.slots.range(self.delivered.next()..).any(|(_, slot)| slot.proposal.is_some())
+    }
+
+    /// When to give up on the primary. Without a quorum of links no call could succeed, so none
+    /// is made.
+    pub(super) fn progress_deadline(&self) -> Option<u64> {
+        if !self.has_quorum() {
+            return None;
+        }
+        match self.mode {
+            Mode::Changing { deadline } => deadline,
+            Mode::Active => {
+                let stuck = self.waiting_since.map(|since| since.saturating_add(self.timeout()));
+                let starved =
+                    self.requests.starved_since().map(|since| since.saturating_add(2 * self.timeout()));
+                [stuck, starved].into_iter().flatten().min()
+            }
+        }
+    }
+
+    pub(super) fn watch_progress(&mut self) {
+        if !self.is_waiting_for_progress() || !self.has_quorum() {
+            self.waiting_since = None;
+        } else if self.waiting_since.is_none() {
+            self.waiting_since = Some(self.now.elapsed);
+        }
+        if self.progress_deadline().is_some_and(|deadline| deadline <= self.now.elapsed) {
+            let reason = match self.mode {
+                Mode::Changing { .. } => ViewChangeReason::NewViewTimeout,
+                Mode::Active if self.requests.starved_since().is_some() => ViewChangeReason::Starvation,
+                Mode::Active => ViewChangeReason::NoProgress,
+            };
+            self.call_for(self.view.next(), reason);
+        }
+    }
+
+    /// Leaves the current view and calls for `view`.
+    fn call_for(&mut self, view: View, reason: ViewChangeReason) {
+        self.view = view;
+        self.mode = Mode::Changing { deadline: None };
+        self.attempts = self.attempts.saturating_add(1);
+        self.last_reason = Some(reason);
+        self.view_changes_started += 1;
+        self.waiting_since = None;
+        self.drop_early();
+        // After a restart, slots below the stable checkpoint may wait to be executed again.
+        let above = self.slots.range(self.low().next()..);
+        let prepared: Vec<PreparedCertificate> =
+            above.filter_map(|(_, slot)| slot.prepared.clone()).collect();
+        let change = ViewChange { view, stable: self.stable.clone(), prepared };
+        let change = self.voter.sign(&self.council, change);
+        self.ready.records.push(Record::ViewChange(change.clone()));
+        self.send_sealed(Recipient::All, Message::ViewChange(change.clone()));
+        self.view_changes.insert(self.voter.id, change);
+        self.check_view_changes();
+    }
+
+    /// The verdict on a vote that may have been verified in the normal case already.
+    fn knows(&self) -> impl Fn(ReplicaId, &Vote, &Signature) -> bool {
+        |signer, vote, signature| {
+            self.slots.get(&vote.sequence).is_some_and(|slot| slot.knows(signer, vote, signature))
+        }
+    }
+
+    pub(super) fn on_view_change(&mut self, change: Signed<ViewChange>) {
+        let view = change.statement.view;
+        if view < self.view || (view == self.view && self.is_active()) {
+            return self.refuse(Refusal::StaleView);
+        }
+        if self.view_changes.get(&change.signer).is_some_and(|known| known.statement.view >= view) {
+            return self.refuse(Refusal::NotNeeded);
+        }
+        if change.verify_contents_with(&self.council, self.config.window, self.knows()).is_err() {
+            return self.refuse(Refusal::BadCertificate);
+        }
+        if let Some(certificate) = change.statement.stable.clone() {
+            self.adopt(certificate);
+        }
+        self.view_changes.insert(change.signer, change);
+        self.join();
+        self.check_view_changes();
+    }
+
+    /// Follows f + 1 members that are ahead: at least one of them is honest and has reason to be
+    /// (section 4.5.2).
+    fn join(&mut self) {
+        let mut views: Vec<View> = self.view_changes.values().map(|change| change.statement.view).collect();
+        views.sort_unstable_by(|a, b| b.cmp(a));
+        if let Some(view) = views.get(self.council.max_faulty()).copied()
+            && view > self.view
+        {
+            self.call_for(view, ViewChangeReason::Joined);
+        }
+    }
+
+    /// With a quorum for the view it is called for, starts the timer; its primary begins it.
+    fn check_view_changes(&mut self) {
+        let Mode::Changing { deadline } = self.mode else { return };
+        let (view, quorum) = (self.view, self.council.quorum());
+        let calls = |accept: fn(View, View) -> bool| {
+            self.view_changes.values().filter(move |change| accept(change.statement.view, view))
+        };
+        if self.primary() == self.voter.id && calls(|a, b| a == b).count() >= quorum {
+            let calls = calls(|a, b| a == b).take(quorum).cloned().collect();
+            let new_view = NewView::build(&self.council, &self.voter, view, calls);
+            let start = StartingPoint::compute(
+                new_view.statement.view_changes.iter().map(|change| &change.statement),
+            );
+            self.send_sealed(Recipient::All, Message::NewView(new_view.clone()));
+            self.begin(new_view, start);
+        } else if deadline.is_none() && calls(|a, b| a >= b).count() >= quorum {
+            // Members that went on to later views count for the timer: their ViewChanges for this
+            // view may have been lost, and without the timer nobody would follow them.
+            self.mode = Mode::Changing { deadline: Some(self.now.elapsed.saturating_add(self.timeout())) };
+        }
+    }
+
+    pub(super) fn on_new_view(&mut self, new_view: Signed<NewView>) {
+        let view = new_view.statement.view;
+        if view < self.view || (view == self.view && self.is_active()) {
+            return self.refuse(Refusal::StaleView);
+        }
+        let checked = |change: &Signed<ViewChange>| self.view_changes.get(&change.signer) == Some(change);
+        match new_view.verify_contents_with(&self.council, self.config.window, checked, self.knows()) {
+            Err(_) => self.refuse(Refusal::BadCertificate),
+            Ok(start) => self.begin(new_view, start),
+        }
+    }
+
+    /// Begins a view with a verified NewView.
+    fn begin(&mut self, new_view: Signed<NewView>, start: StartingPoint) {
+        self.ready.records.push(Record::NewView(new_view.clone()));
+        self.enter(new_view, start);
+        let sequences: Vec<Sequence> = self.slots.keys().copied().collect();
+        for sequence in sequences {
+            self.try_accept_from(sequence);
+        }
+        for (from, messages) in core::mem::take(&mut self.early) {
+            for message in messages {
+                self.on_message(from, message);
+            }
+        }
+    }
+
+    /// Sets up the slots of a view that begins; shared with recovery, which emits nothing.
+    pub(super) fn enter(&mut self, new_view: Signed<NewView>, start: StartingPoint) {
+        let view = new_view.statement.view;
+        self.view = view;
+        self.mode = Mode::Active;
+        self.drop_early();
+        self.waiting_since = None;
+        self.view_changes.retain(|_, change| change.statement.view > view);
+        if let Some(certificate) = start.stable {
+            self.adopt(certificate);
+        }
+        for slot in self.slots.values_mut() {
+            slot.begin_view();
+        }
+        self.slots.retain(|_, slot| slot.prepared.is_some() || slot.decided.is_some());
+        self.requests.begin_view(self.now.elapsed);
+        self.next_proposal = self.delivered.max(self.low()).next();
+        for vote in &new_view.statement.pre_prepares {
+            let Vote { sequence, batch, .. } = vote.statement;
+            self.next_proposal = self.next_proposal.max(sequence.next());
+            if sequence <= self.low() {
+                continue;
+            }
+            let slot: &mut Slot = self.slots.entry(sequence).or_default();
+            // A proof of a later view may decide otherwise: then this view is history.
+            if slot.decided.as_ref().is_some_and(|proof| proof.batch != batch && proof.view < view) {
+                self.ready.halt = Some(Halt::Split(sequence));
+                return;
+            }
+            if batch == Batch::null().digest() {
+                slot.add_batch(batch, Batch::null());
+            }
+            slot.proposal =
+                Some(Proposal { vote: vote.clone(), inherited: true, state: ProposalState::Waiting });
+        }
+        self.new_view = Some(new_view);
+    }
+
+    /// Keeps a message of a view that has not begun here. Each member has its own bounded share.
+    pub(super) fn keep_for_later(&mut self, from: ReplicaId, message: Message) {
+        let share = usize::try_from(4 * self.config.max_in_flight).unwrap_or(usize::MAX);
+        let kept = self.early.entry(from).or_default();
+        if kept.len() >= share {
+            return self.refuse(Refusal::Overflow);
+        }
+        kept.push_back(message);
+    }
+
+    /// Forgets early messages of views that were passed over.
+    fn drop_early(&mut self) {
+        let view = self.view;
+        for messages in self.early.values_mut() {
+            messages.retain(|message| match message {
+                Message::PrePrepare(vote, _) | Message::Vote(vote) => vote.statement.view >= view,
+                _ => false,
+            });
+        }
+    }
+}
