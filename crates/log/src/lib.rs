@@ -3,31 +3,56 @@
 
 extern crate alloc;
 
+mod batch_stamp;
 mod bundle;
+mod checkpoint;
 mod consistency;
+mod cosignature;
+mod endorsement;
 mod frontier;
 mod hash;
 mod inclusion;
 mod nodes;
+mod note;
+mod note_signature;
+mod policy;
+mod policy_text;
 mod proof;
+mod quorum;
 mod right_edge;
 mod size;
 mod text;
 mod tile;
 mod tile_coord;
 mod tiled_nodes;
+mod time;
 mod tree;
 
+pub use batch_stamp::{BatchStamp, BatchStampError};
 pub use bundle::{BundleError, EntryTooLong, MAX_ENTRY_BYTES, push_entry, split_bundle};
+pub use checkpoint::{Checkpoint, CheckpointError, MAX_EXTENSION_BYTES, Origin};
 pub use consistency::ConsistencyProof;
+pub use cosignature::Cosignature;
+pub use endorsement::{Cosigner, Endorsement, EndorsementError};
 pub use frontier::{Frontier, FrontierError};
 pub use hash::{EMPTY_ROOT, leaf_hash, node_hash};
 pub use inclusion::InclusionProof;
 pub use nodes::{Nodes, tree_root};
+pub use note::{
+    MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, NoteText, NoteVerifyError, VerifiedSignature,
+};
+pub use note_signature::{NoteSignature, SignatureLineError};
+pub use policy::{
+    CouncilMember, CouncilWeakness, MAX_POLICY_ITEMS, Policy, PolicyDraft, PolicyError, PolicyLog,
+    PolicyWitness, PolicyWord, Threshold,
+};
+pub use policy_text::{MAX_POLICY_BYTES, PolicyLineError, PolicyTextError};
 pub use proof::{ProofError, ProveError};
+pub use quorum::{council_faults, council_quorum};
 pub use right_edge::{ResumeError, RightEdge};
 pub use size::{LeafIndex, SizeError, TreeSize};
 pub use tile::{ExpandedTile, Tile, TileDataError};
 pub use tile_coord::{TILE_WIDTH, TileCoord, TileError, TileKind};
 pub use tiled_nodes::{TiledNodes, TiledNodesError};
+pub use time::{TimeTooLarge, UnixMillis, UnixSeconds};
 pub use tree::{MissingNode, Tree};

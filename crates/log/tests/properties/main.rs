@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its ground gives way")]
 
+mod council;
+mod notes;
+mod policies;
 mod tiled;
 mod tree;

@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its ground gives way")]
 
+mod checkpoints;
 mod consistency;
+mod cosignatures;
 mod inclusion;
+mod notes;
 mod reference_trees;
 mod tiles;
+mod witness;
 
 use std::{
     fs,
@@ -47,9 +51,12 @@ fn files_below(name: &str) -> Vec<PathBuf> {
 }
 
 /// A hash of exactly 32 bytes; anything else can't be represented and is refused with that.
-fn hash(base64: &str) -> Option<Digest> {
-    let bytes = BASE64.decode(base64.as_bytes()).unwrap();
-    bytes.try_into().ok().map(Digest::from_bytes)
+fn hash(text: &str) -> Option<Digest> {
+    base64(text).try_into().ok().map(Digest::from_bytes)
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    BASE64.decode(text.as_bytes()).unwrap()
 }
 
 fn hex(text: &str) -> Vec<u8> {
