@@ -2,6 +2,7 @@
 mod data_dir;
 mod error;
 mod journal;
+mod log_store;
 mod vfs;
 
 pub use data_dir::{DataDir, DataDirError};
@@ -9,5 +10,10 @@ pub use error::DiskError;
 pub use journal::{
     Journal, JournalError, MAX_RECORD_BYTES, MAX_SEGMENT_BYTES, MAX_UNSYNCED_BYTES, Position, Recovered,
     TornTail,
+};
+pub use log_store::{
+    Batch, Damage, Finding, FlushPlan, FsckReport, LogEntry, LogError, LogHead, LogReader, LogStore,
+    MAX_CHECKPOINT_BYTES, MAX_ENTRIES_READ, MAX_ENTRY_BYTES_READ, MAX_FINDINGS, MAX_SEQUENCE_RECORD_BYTES,
+    MAX_STATE_BYTES, SequenceRecord, fsck,
 };
 pub use vfs::{Fault, Lock, MemFs, Operation, StdFs, Step, Survivors, Vfs, VfsFile};

@@ -1,0 +1,179 @@
+//! Checking a log on disk against itself, from the entries up.
+
+use std::path::PathBuf;
+
+use jurat_crypto::Digest;
+use jurat_log::{LeafIndex, RightEdge, TILE_WIDTH, Tile, TileCoord, TileKind, leaf_hash, split_bundle};
+
+use super::{LogError, LogHead, files::LogFiles, index::Index};
+use crate::DataDir;
+
+/// The most findings that are described; the others are counted.
+pub const MAX_FINDINGS: usize = 1000;
+
+/// What [`fsck`] found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FsckReport {
+    /// Where the log stands, according to its index.
+    pub head: LogHead,
+    /// What is wrong, in the order of the log. Nothing, if the log is sound.
+    pub findings: Vec<Finding>,
+    /// How many findings more there were.
+    pub more: u64,
+}
+
+/// Something wrong with the log on disk.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{path:?}: {problem}")]
+pub struct Finding {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Rebuilds everything from the entry bundles of a data directory's log: the hashes, all tiles,
+/// the index and the root, and reports each difference. Changes nothing.
+///
+/// One damaged entry shows in its tile, in the tiles above and in the root. Where a bundle can't
+/// be read, its tile of leaf hashes stands in for it.
+///
+/// An error means that the index or the disk failed and nothing more can be said.
+pub fn fsck(dir: &DataDir) -> Result<FsckReport, LogError> {
+    let files = LogFiles::new(dir);
+    let index = Index::open_existing(dir)?;
+    let head = index.flushed()?.head;
+    let mut check = Check {
+        files,
+        index,
+        edge: RightEdge::new(),
+        report: FsckReport { head, findings: Vec::new(), more: 0 },
+    };
+    check.run()?;
+    Ok(check.report)
+}
+
+struct Check {
+    files: LogFiles,
+    index: Index,
+    /// Of what was read so far.
+    edge: RightEdge,
+    report: FsckReport,
+}
+
+impl Check {
+    fn run(&mut self) -> Result<(), LogError> {
+        let head = self.report.head;
+        for bundle in TileCoord::entry_tiles(head.size) {
+            let Some(hashes) = self.leaf_hashes(bundle)? else {
+                self.find(self.files.path(bundle), "nothing behind it could be checked");
+                return Ok(());
+            };
+            let first = bundle.index() * TILE_WIDTH as u64;
+            for (index, hash) in (first..).map_while(|index| LeafIndex::new(index).ok()).zip(&hashes) {
+                self.check_index(index, hash)?;
+            }
+            for tile in self.edge.extend(hashes) {
+                self.check_tile(&tile)?;
+            }
+        }
+        for tile in self.edge.clone().partial_tiles() {
+            self.check_tile(&tile)?;
+        }
+        let root = self.edge.root();
+        if root != head.root {
+            let problem = format!("the root is recorded as {}, the entries make {root}", head.root);
+            self.find(self.index.path().into(), problem);
+        }
+        self.check_sequences()
+    }
+
+    /// The hashes of a bundle's entries, or if it's damaged those in its tile, or nothing.
+    fn leaf_hashes(&mut self, bundle: TileCoord) -> Result<Option<Vec<Digest>>, LogError> {
+        let bytes = self.files.read(bundle);
+        let hashes = bytes.and_then(|bytes| {
+            let entries = split_bundle(bundle, &bytes).map_err(|e| self.files.bad_bundle(bundle, e))?;
+            Ok(entries.into_iter().map(leaf_hash).collect())
+        });
+        if let Some(hashes) = self.or_find(hashes)? {
+            return Ok(Some(hashes));
+        }
+        let Ok(tile) = TileCoord::new(TileKind::Hashes(0), bundle.index(), bundle.width()) else {
+            return Ok(None);
+        };
+        // If it's damaged as well, it's reported here or when it's compared.
+        Ok(self.files.read_tile(tile).ok().map(|tile| tile.hashes().to_vec()))
+    }
+
+    fn check_tile(&mut self, expected: &Tile) -> Result<(), LogError> {
+        let found = self.files.read_tile(expected.coord());
+        if self.or_find(found)?.is_some_and(|found| found != *expected) {
+            self.find(self.files.path(expected.coord()), "it differs from what the entries make");
+        }
+        Ok(())
+    }
+
+    fn check_index(&mut self, expected: LeafIndex, hash: &Digest) -> Result<(), LogError> {
+        match self.index.index_of(hash)? {
+            Some(found) if found == expected => {}
+            Some(found) => {
+                let problem = format!("entry {expected}, with hash {hash}, is recorded as entry {found}");
+                self.find(self.index.path().into(), problem);
+            }
+            None => {
+                self.find(
+                    self.index.path().into(),
+                    format!("entry {expected}, with hash {hash}, is missing"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_sequences(&mut self) -> Result<(), LogError> {
+        let head = self.report.head;
+        let mut problems = Vec::new();
+        let (mut next, mut size) = (None, 0);
+        self.index.for_each_sequence(|sequence, first, count| {
+            if next.is_some_and(|next| next != sequence) || first != size {
+                problems.push(format!("sequence {sequence} doesn't begin where the one before ends"));
+            }
+            (next, size) = (sequence.checked_add(1), first.saturating_add(count));
+        })?;
+        if next.and_then(|next| next.checked_sub(1)) != head.sequence || size != head.size.value() {
+            problems.push("the sequences don't end where the log does".into());
+        }
+        let leaves = self.index.leaf_count()?;
+        if leaves != head.size.value() {
+            problems.push(format!("{leaves} leaf hashes are recorded, the log has {} leaves", head.size));
+        }
+        for problem in problems {
+            self.find(self.index.path().into(), problem);
+        }
+        Ok(())
+    }
+
+    /// Turns damage into a finding; other errors end the check.
+    fn or_find<T>(&mut self, result: Result<T, LogError>) -> Result<Option<T>, LogError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(LogError::Missing { path }) => {
+                self.find(path, "it's missing");
+                Ok(None)
+            }
+            Err(LogError::Damaged { path, damage }) => {
+                self.find(path, damage.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn find(&mut self, path: PathBuf, problem: impl Into<String>) {
+        if self.report.findings.len() < MAX_FINDINGS {
+            self.report.findings.push(Finding { path, problem: problem.into() });
+        } else {
+            self.report.more += 1;
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The index: what can't be found in tiles, in one file of redb.
+
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jurat_crypto::Digest;
+use jurat_log::{LeafIndex, TreeSize};
+use redb::{
+    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, StorageBackend,
+    TableDefinition,
+};
+
+use super::{LogError, LogHead, SequenceRecord, memory::Frozen};
+use crate::{DataDir, VfsFile, vfs::sync_parent};
+
+const FILE: &str = "index.redb";
+
+/// Memory for pages of the index, in bytes.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// Leaf hash to the leaf's index.
+const LEAVES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("leaves");
+/// Sequence to the index of its first leaf, the number of its leaves and its record.
+const SEQUENCES: TableDefinition<'_, u64, (u64, u64, &[u8])> = TableDefinition::new("sequences");
+/// Size to the certified checkpoint of that size.
+const CHECKPOINTS: TableDefinition<'_, u64, &str> = TableDefinition::new("checkpoints");
+/// One row: size, root, last sequence, size at the flush before, the caller's state.
+type State = (u64, &'static [u8; 32], Option<u64>, u64, &'static [u8]);
+const STATE: TableDefinition<'_, (), State> = TableDefinition::new("state");
+
+pub(super) struct Index {
+    database: Database,
+    path: PathBuf,
+}
+
+/// Where the log stood at its last flush.
+pub(super) struct Flushed {
+    pub(super) head: LogHead,
+    /// The size at the flush before it.
+    pub(super) previous: TreeSize,
+    pub(super) state: Arc<[u8]>,
+}
+
+impl Index {
+    /// Opens the index, or makes an empty one.
+    pub(super) fn open(dir: &DataDir) -> Result<Self, LogError> {
+        let path = dir.join(FILE);
+        if dir.vfs().file_len(&path)?.is_none() {
+            // A crash in here leaves a file in staging, which the next start removes.
+            let staging = dir.staging(FILE);
+            Self::on(dir.vfs().create(&staging)?, staging.clone())?.make_tables()?;
+            dir.vfs().rename(&staging, &path)?;
+            sync_parent(&**dir.vfs(), &path)?;
+        }
+        Self::open_existing(dir)
+    }
+
+    /// Opens the index, which must exist.
+    pub(super) fn open_existing(dir: &DataDir) -> Result<Self, LogError> {
+        let path = dir.join(FILE);
+        match dir.vfs().file_len(&path)? {
+            Some(_) => Self::on(dir.vfs().open(&path)?, path),
+            None => Err(LogError::Missing { path }),
+        }
+    }
+
+    fn on(file: Box<dyn VfsFile>, path: PathBuf) -> Result<Self, LogError> {
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(IndexFile(file));
+        Ok(Self { database: database.map_err(|error| failed(&path, error))?, path })
+    }
+
+    fn make_tables(&self) -> Result<(), LogError> {
+        self.write(|transaction| {
+            transaction.open_table(LEAVES)?;
+            transaction.open_table(SEQUENCES)?;
+            transaction.open_table(CHECKPOINTS)?;
+            transaction.open_table(STATE)?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn flushed(&self) -> Result<Flushed, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(STATE)?;
+            let Some(row) = table.get(())? else {
+                return Ok(None);
+            };
+            let (size, root, sequence, previous, state) = row.value();
+            Ok(Some((size, Digest::from_bytes(*root), sequence, previous, Arc::from(state))))
+        };
+        let Some((size, root, sequence, previous, state)) = self.done(read())? else {
+            return Ok(Flushed { head: LogHead::EMPTY, previous: TreeSize::EMPTY, state: Arc::from([]) });
+        };
+        let head = LogHead { size: self.size(size)?, root, sequence };
+        Ok(Flushed { head, previous: self.size(previous)?, state })
+    }
+
+    /// Makes a flush durable, as a whole or not at all.
+    pub(super) fn commit(&self, frozen: &Frozen) -> Result<(), LogError> {
+        let Frozen { generation, state, .. } = frozen;
+        self.write(|transaction| {
+            let mut table = transaction.open_table(LEAVES)?;
+            for (hash, index) in &generation.leaves {
+                table.insert(hash.as_bytes(), index.value())?;
+            }
+            let mut table = transaction.open_table(SEQUENCES)?;
+            for (sequence, record) in &generation.sequences {
+                table.insert(sequence, (record.first.value(), record.count, &*record.record))?;
+            }
+            let mut table = transaction.open_table(CHECKPOINTS)?;
+            for (size, note) in &generation.checkpoints {
+                table.insert(size.value(), &**note)?;
+            }
+            let (previous, end) = (generation.start.size, generation.end);
+            let row = (end.size.value(), end.root.as_bytes(), end.sequence, previous.value(), &**state);
+            transaction.open_table(STATE)?.insert((), row)?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn index_of(&self, leaf_hash: &Digest) -> Result<Option<LeafIndex>, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(LEAVES)?;
+            Ok(table.get(leaf_hash.as_bytes())?.map(|index| index.value()))
+        };
+        let index: Option<u64> = self.done(read())?;
+        index.map(|index| LeafIndex::new(index).map_err(|error| failed(&self.path, error))).transpose()
+    }
+
+    pub(super) fn sequence(&self, sequence: u64) -> Result<Option<SequenceRecord>, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(SEQUENCES)?;
+            Ok(table.get(sequence)?.map(|row| {
+                let (first, count, record) = row.value();
+                (first, count, Arc::from(record))
+            }))
+        };
+        let Some((first, count, record)) = self.done(read())? else { return Ok(None) };
+        Ok(Some(SequenceRecord { first: self.size(first)?, count, record }))
+    }
+
+    /// The checkpoint of the smallest size from `size` on.
+    pub(super) fn checkpoint_from(&self, size: TreeSize) -> Result<Option<(TreeSize, Arc<str>)>, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(CHECKPOINTS)?;
+            let row = table.range(size.value()..)?.next().transpose()?;
+            Ok(row.map(|(size, note)| (size.value(), Arc::from(note.value()))))
+        };
+        let Some((size, note)) = self.done(read())? else { return Ok(None) };
+        Ok(Some((self.size(size)?, note)))
+    }
+
+    pub(super) fn latest_checkpoint(&self) -> Result<Option<(TreeSize, Arc<str>)>, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(CHECKPOINTS)?;
+            Ok(table.last()?.map(|(size, note)| (size.value(), Arc::from(note.value()))))
+        };
+        let Some((size, note)) = self.done(read())? else { return Ok(None) };
+        Ok(Some((self.size(size)?, note)))
+    }
+
+    /// How many leaf hashes there are.
+    pub(super) fn leaf_count(&self) -> Result<u64, LogError> {
+        self.done((|| Ok(self.database.begin_read()?.open_table(LEAVES)?.len()?))())
+    }
+
+    /// Shows each sequence, in order.
+    pub(super) fn for_each_sequence(&self, mut show: impl FnMut(u64, u64, u64)) -> Result<(), LogError> {
+        let mut read = || {
+            for row in self.database.begin_read()?.open_table(SEQUENCES)?.iter()? {
+                let (sequence, row) = row?;
+                let (first, count, _) = row.value();
+                show(sequence.value(), first, count);
+            }
+            Ok(())
+        };
+        self.done(read())
+    }
+
+    fn write(
+        &self,
+        act: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), LogError> {
+        let write = || {
+            let mut transaction = self.database.begin_write()?;
+            // So that opening after a crash takes no longer than after a clean end.
+            transaction.set_quick_repair(true);
+            act(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        };
+        self.done(write())
+    }
+
+    fn done<T>(&self, result: Result<T, redb::Error>) -> Result<T, LogError> {
+        result.map_err(|error| failed(&self.path, error))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn size(&self, leaves: u64) -> Result<TreeSize, LogError> {
+        TreeSize::new(leaves).map_err(|error| failed(&self.path, error))
+    }
+}
+
+fn failed(path: &Path, error: impl Error + Send + Sync + 'static) -> LogError {
+    LogError::Index { path: path.to_owned(), source: Box::new(error) }
+}
+
+/// Lets redb keep its file wherever ours are. The data directory's lock keeps others away.
+#[derive(Debug)]
+struct IndexFile(Box<dyn VfsFile>);
+
+impl StorageBackend for IndexFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.len()?)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        Ok(self.0.read_at(offset, out)?)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        Ok(self.0.set_len(len)?)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(self.0.sync()?)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        Ok(self.0.write_at(offset, data)?)
+    }
+}

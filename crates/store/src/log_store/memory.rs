@@ -1,0 +1,150 @@
+//! What the log store holds in memory: the right edge, and what no flush has written yet.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jurat_crypto::Digest;
+use jurat_log::{LeafIndex, RightEdge, TILE_WIDTH, Tile, TileCoord, TreeSize};
+
+use super::{LogEntry, LogHead, SequenceRecord};
+
+/// Locked for moments only, never while the disk is used.
+pub(super) struct Memory {
+    pub(super) edge: RightEdge,
+    /// Where the log stands on the disk.
+    pub(super) flushed: LogHead,
+    /// The entries on the disk of the last bundle, if that isn't full: it will be written again.
+    pub(super) open_bundle: Vec<LogEntry>,
+    /// What is being flushed, between `flushed` and `growing`.
+    pub(super) frozen: Option<Arc<Frozen>>,
+    /// What was appended since.
+    pub(super) growing: Generation,
+    pub(super) flush: Flush,
+}
+
+/// What was appended between two flushes.
+pub(super) struct Generation {
+    pub(super) start: LogHead,
+    pub(super) end: LogHead,
+    pub(super) entries: Vec<LogEntry>,
+    pub(super) leaves: BTreeMap<Digest, LeafIndex>,
+    pub(super) full_tiles: BTreeMap<TileCoord, Arc<Tile>>,
+    pub(super) sequences: BTreeMap<u64, SequenceRecord>,
+    /// Those put meanwhile, whatever their size.
+    pub(super) checkpoints: BTreeMap<TreeSize, Arc<str>>,
+}
+
+/// A generation that doesn't grow any more, and what else its flush needs.
+pub(super) struct Frozen {
+    pub(super) generation: Generation,
+    /// `open_bundle` at the time.
+    pub(super) open_bundle: Vec<LogEntry>,
+    pub(super) partial_tiles: Vec<Tile>,
+    /// The caller's.
+    pub(super) state: Arc<[u8]>,
+}
+
+/// Whether the log can be flushed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Flush {
+    Idle,
+    UnderWay,
+    /// One failed, and nobody knows what the disk holds.
+    Failed,
+}
+
+impl Generation {
+    fn new(start: LogHead) -> Self {
+        Self {
+            start,
+            end: start,
+            entries: Vec::new(),
+            leaves: BTreeMap::new(),
+            full_tiles: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+        }
+    }
+}
+
+impl Memory {
+    /// After opening: everything is on the disk.
+    pub(super) fn new(flushed: LogHead, edge: RightEdge, open_bundle: Vec<LogEntry>) -> Self {
+        let growing = Generation::new(flushed);
+        Self { edge, flushed, open_bundle, frozen: None, growing, flush: Flush::Idle }
+    }
+
+    pub(super) fn head(&self) -> LogHead {
+        self.growing.end
+    }
+
+    pub(super) fn append(&mut self, sequence: u64, record: Arc<[u8]>, entries: Vec<LogEntry>) {
+        let growing = &mut self.growing;
+        let first = growing.end.size;
+        for (index, entry) in (first.value()..).map_while(|index| LeafIndex::new(index).ok()).zip(&entries) {
+            growing.leaves.insert(entry.leaf_hash(), index);
+        }
+        let full = self.edge.extend(entries.iter().map(LogEntry::leaf_hash));
+        growing.full_tiles.extend(full.into_iter().map(|tile| (tile.coord(), Arc::new(tile))));
+        growing.sequences.insert(sequence, SequenceRecord { first, count: entries.len() as u64, record });
+        growing.entries.extend(entries);
+        growing.end = LogHead { size: self.edge.size(), root: self.edge.root(), sequence: Some(sequence) };
+    }
+
+    /// Begins a new generation and returns the one before for flushing, or the one whose flush was
+    /// given up. `None` if there is nothing to flush.
+    pub(super) fn freeze(&mut self, state: Arc<[u8]>) -> Option<Arc<Frozen>> {
+        if self.frozen.is_none() {
+            if self.growing.sequences.is_empty() && self.growing.checkpoints.is_empty() {
+                return None;
+            }
+            let next = Generation::new(self.growing.end);
+            self.frozen = Some(Arc::new(Frozen {
+                generation: std::mem::replace(&mut self.growing, next),
+                open_bundle: self.open_bundle.clone(),
+                partial_tiles: self.edge.partial_tiles().collect(),
+                state,
+            }));
+        }
+        self.frozen.clone()
+    }
+
+    /// Drops the frozen generation, which is on the disk now. Readers look into memory first and
+    /// at the disk then, so they never miss it.
+    pub(super) fn thaw(&mut self) {
+        if let Some(frozen) = self.frozen.take() {
+            self.flushed = frozen.generation.end;
+            let mut entries: Vec<&LogEntry> =
+                self.open_bundle.iter().chain(&frozen.generation.entries).collect();
+            let open = entries.split_off(entries.len() - entries.len() % TILE_WIDTH);
+            self.open_bundle = open.into_iter().cloned().collect();
+        }
+    }
+
+    /// The generations in memory, the newer one first.
+    pub(super) fn generations(&self) -> impl Iterator<Item = &Generation> {
+        [&self.growing].into_iter().chain(self.frozen.iter().map(|frozen| &frozen.generation))
+    }
+
+    /// An entry, unless it's only on the disk.
+    pub(super) fn entry(&self, index: u64) -> Option<&LogEntry> {
+        let generations = self.generations().map(|g| (g.start.size.value(), &g.entries));
+        let open_start = self.flushed.size.value() - self.open_bundle.len() as u64;
+        generations
+            .chain([(open_start, &self.open_bundle)])
+            .find_map(|(start, entries)| entries.get(usize::try_from(index.checked_sub(start)?).ok()?))
+    }
+
+    /// The entries of a bundle, as far as its place is wide, unless some are only on the disk.
+    pub(super) fn bundle(&self, coord: TileCoord) -> Option<Vec<LogEntry>> {
+        let start = coord.index().checked_mul(TILE_WIDTH as u64)?;
+        (start..).take(coord.width()).map(|index| self.entry(index).cloned()).collect()
+    }
+
+    /// A tile of hashes at its present width, unless it's only on the disk.
+    pub(super) fn tile(&self, coord: TileCoord) -> Option<Arc<Tile>> {
+        if coord.is_full() {
+            return self.generations().find_map(|generation| generation.full_tiles.get(&coord).cloned());
+        }
+        self.edge.partial_tiles().find(|tile| tile.coord() == coord).map(Arc::new)
+    }
+}
