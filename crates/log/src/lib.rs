@@ -3,15 +3,19 @@
 
 extern crate alloc;
 
+mod attestation;
 mod batch_stamp;
 mod bundle;
 mod checkpoint;
 mod consistency;
 mod cosignature;
+mod dsse;
 mod endorsement;
+mod entry;
 mod frontier;
 mod hash;
 mod inclusion;
+mod json;
 mod nodes;
 mod note;
 mod note_signature;
@@ -19,24 +23,31 @@ mod policy;
 mod policy_text;
 mod proof;
 mod quorum;
+mod receipt;
 mod right_edge;
 mod size;
+mod statement;
 mod text;
 mod tile;
 mod tile_coord;
 mod tiled_nodes;
 mod time;
 mod tree;
+mod verify;
 
+pub use attestation::{Attestation, AttestationError};
 pub use batch_stamp::{BatchStamp, BatchStampError};
 pub use bundle::{BundleError, EntryTooLong, MAX_ENTRY_BYTES, push_entry, split_bundle};
 pub use checkpoint::{Checkpoint, CheckpointError, MAX_EXTENSION_BYTES, Origin};
 pub use consistency::ConsistencyProof;
 pub use cosignature::Cosignature;
+pub use dsse::{EnvelopeError, MAX_ENVELOPE_BYTES};
 pub use endorsement::{Cosigner, Endorsement, EndorsementError};
+pub use entry::{Entry, EntryError};
 pub use frontier::{Frontier, FrontierError};
 pub use hash::{EMPTY_ROOT, leaf_hash, node_hash};
 pub use inclusion::InclusionProof;
+pub use json::{JsonError, JsonProblem};
 pub use nodes::{Nodes, tree_root};
 pub use note::{
     MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, NoteText, NoteVerifyError, VerifiedSignature,
@@ -49,10 +60,15 @@ pub use policy::{
 pub use policy_text::{MAX_POLICY_BYTES, PolicyLineError, PolicyTextError};
 pub use proof::{ProofError, ProveError};
 pub use quorum::{council_faults, council_quorum};
+pub use receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
 pub use right_edge::{ResumeError, RightEdge};
 pub use size::{LeafIndex, SizeError, TreeSize};
+pub use statement::{
+    MAX_STATEMENT_NESTING, STATEMENT_PAYLOAD_TYPE, Statement, StatementError, Subject, validate_attestation,
+};
 pub use tile::{ExpandedTile, Tile, TileDataError};
 pub use tile_coord::{TILE_WIDTH, TileCoord, TileError, TileKind};
 pub use tiled_nodes::{TiledNodes, TiledNodesError};
 pub use time::{TimeTooLarge, UnixMillis, UnixSeconds};
 pub use tree::{MissingNode, Tree};
+pub use verify::{Check, Failed, Verified, verify_receipt};

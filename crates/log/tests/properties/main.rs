@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its ground gives way")]
 
 mod council;
+mod entries;
 mod notes;
 mod policies;
+mod receipts;
+mod statements;
 mod tiled;
 mod tree;

@@ -8,6 +8,7 @@ mod consistency;
 mod cosignatures;
 mod inclusion;
 mod notes;
+mod receipts;
 mod reference_trees;
 mod tiles;
 mod witness;

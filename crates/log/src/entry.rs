@@ -1,0 +1,147 @@
+//! Entries: the leaves of a Jurat log, in the one encoding that each has.
+//!
+//! ```text
+//! entry       = version(1) = 1 || kind(1) || body          at most 65 535 bytes
+//! kind        = 1 attestation
+//!               2 registry operation, 3 private commitment, 4 council link: reserved
+//! attestation = name length(1) || attestor's key name
+//!            || key type(1) = 0x01 || public key(32) || signature(64)
+//!            || payload type length(1) || payload type
+//!            || payload, which is the rest
+//! ```
+//!
+//! Names and payload types are UTF-8 of 1 to 255 bytes without control characters; a name has no
+//! space and no `+` either. The signature is Ed25519 over DSSE's pre-authentication encoding of
+//! payload type and payload. Whatever decodes is encoded again to the same bytes, so an entry is
+//! found by its leaf hash and can't be in the log twice in two spellings.
+
+use alloc::{string::String, vec::Vec};
+
+use jurat_crypto::{Digest, KeyError, KeyName, KeyNameError, Signature, SignatureType, VerifyingKey, Vkey};
+
+use crate::{Attestation, AttestationError, MAX_ENTRY_BYTES, leaf_hash};
+
+const VERSION: u8 = 1;
+const ATTESTATION: u8 = 1;
+/// Kinds that later versions of this crate decode: registry operation, private commitment,
+/// council link.
+const RESERVED: core::ops::RangeInclusive<u8> = 2..=4;
+
+/// The most bytes in a name or payload type, whose length is one byte.
+pub(crate) const MAX_NAMED_BYTES: usize = 255;
+/// What an attestation takes besides name, payload type and payload.
+pub(crate) const ATTESTATION_OVERHEAD: usize = 2 + 1 + 1 + 32 + 64 + 1;
+
+/// One leaf of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Entry {
+    /// Somebody's signed statement.
+    Attestation(Attestation),
+}
+
+/// Why bytes are not an entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// The entry is longer than [`MAX_ENTRY_BYTES`].
+    #[error("an entry has at most {MAX_ENTRY_BYTES} bytes, this one has {0}")]
+    TooLong(usize),
+    /// The entry ends within a part.
+    #[error("the entry ends within its {0}")]
+    Truncated(&'static str),
+    /// The version is none that this program knows.
+    #[error("the entry has version {0}; this program knows version 1")]
+    Version(u8),
+    /// The kind is defined, but this program does not take it yet.
+    #[error("entries of kind {0} are reserved and not taken yet")]
+    Reserved(u8),
+    /// The kind is not defined.
+    #[error("no entry has kind {0}")]
+    Kind(u8),
+    /// A part is not UTF-8.
+    #[error("the {0} is not UTF-8")]
+    NotUtf8(&'static str),
+    /// The attestor's name is none that a key can have.
+    #[error(transparent)]
+    Name(#[from] KeyNameError),
+    /// The key type is not 0x01.
+    #[error("an attestor's key has type 0x01, not {0:#04x}")]
+    KeyType(u8),
+    /// The attestor's key is not one.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The parts don't make an attestation.
+    #[error(transparent)]
+    Attestation(#[from] AttestationError),
+}
+
+impl Entry {
+    /// The entry's bytes, at most [`MAX_ENTRY_BYTES`].
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let Self::Attestation(attestation) = self;
+        let attestor = attestation.attestor();
+        let mut bytes = alloc::vec![VERSION, ATTESTATION];
+        push_short(&mut bytes, attestor.name().as_str());
+        bytes.push(attestor.kind().byte());
+        bytes.extend_from_slice(attestor.key().as_bytes());
+        bytes.extend_from_slice(&attestation.signature().to_bytes());
+        push_short(&mut bytes, attestation.payload_type());
+        bytes.extend_from_slice(attestation.payload());
+        bytes
+    }
+
+    /// Reads an entry. The signature is not checked.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        if bytes.len() > MAX_ENTRY_BYTES {
+            return Err(EntryError::TooLong(bytes.len()));
+        }
+        let mut rest = bytes;
+        let [version, kind] = *take::<2>(&mut rest, "header")?;
+        if version != VERSION {
+            return Err(EntryError::Version(version));
+        }
+        match kind {
+            ATTESTATION => decode_attestation(rest).map(Self::Attestation),
+            kind if RESERVED.contains(&kind) => Err(EntryError::Reserved(kind)),
+            kind => Err(EntryError::Kind(kind)),
+        }
+    }
+
+    /// The hash under which the entry is in the tree.
+    #[must_use]
+    pub fn leaf_hash(&self) -> Digest {
+        leaf_hash(&self.encode())
+    }
+}
+
+fn decode_attestation(mut rest: &[u8]) -> Result<Attestation, EntryError> {
+    let name = KeyName::new(take_short(&mut rest, "attestor's name")?)?;
+    let [key_type] = *take::<1>(&mut rest, "key type")?;
+    if key_type != SignatureType::Ed25519.byte() {
+        return Err(EntryError::KeyType(key_type));
+    }
+    let key = VerifyingKey::from_bytes(*take(&mut rest, "key")?)?;
+    let signature = Signature::from_bytes(*take(&mut rest, "signature")?);
+    let payload_type = take_short(&mut rest, "payload type")?;
+    let attestor = Vkey::new(name, SignatureType::Ed25519, key);
+    Ok(Attestation::new(attestor, payload_type, rest.to_vec(), signature)?)
+}
+
+fn take<'a, const N: usize>(rest: &mut &'a [u8], part: &'static str) -> Result<&'a [u8; N], EntryError> {
+    let (taken, after) = rest.split_first_chunk().ok_or(EntryError::Truncated(part))?;
+    *rest = after;
+    Ok(taken)
+}
+
+fn take_short(rest: &mut &[u8], part: &'static str) -> Result<String, EntryError> {
+    let [length] = *take::<1>(rest, part)?;
+    let (taken, after) = rest.split_at_checked(usize::from(length)).ok_or(EntryError::Truncated(part))?;
+    *rest = after;
+    String::from_utf8(taken.to_vec()).map_err(|_| EntryError::NotUtf8(part))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "names and payload types have at most 255 bytes")]
+fn push_short(bytes: &mut Vec<u8>, text: &str) {
+    bytes.push(text.len() as u8);
+    bytes.extend_from_slice(text.as_bytes());
+}
