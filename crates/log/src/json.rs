@@ -1,13 +1,7 @@
 //! Reading JSON objects member by member, with errors that name the place and without the
 //! liberties in which parsers differ.
 
-use alloc::{
-    borrow::ToOwned,
-    collections::BTreeMap,
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, collections::BTreeMap, format, string::String, vec::Vec};
 use core::fmt;
 
 use serde::{
@@ -55,21 +49,20 @@ pub enum JsonProblem {
 /// The members of an object, each as its own JSON text, no name twice.
 pub(crate) struct Object<'a> {
     place: String,
+    /// Members of the whole text are named without its name before theirs.
+    is_whole: bool,
     members: BTreeMap<String, &'a RawValue>,
 }
 
 impl<'a> Object<'a> {
     /// Reads the object that is the whole text, which errors call `what`.
     pub(crate) fn parse(what: &str, text: &'a str) -> Result<Self, JsonError> {
-        let mut object = Self::at(what.into(), text)?;
-        // Members of the whole are named without a prefix.
-        object.place = String::new();
-        Ok(object)
+        Ok(Self { is_whole: true, ..Self::at(what.into(), text)? })
     }
 
     fn at(place: String, text: &'a str) -> Result<Self, JsonError> {
         let problem = match serde_json::from_str(text) {
-            Ok(Members { members, twice: None }) => return Ok(Self { place, members }),
+            Ok(Members { members, twice: None }) => return Ok(Self { place, is_whole: false, members }),
             Ok(Members { twice: Some(name), .. }) => JsonProblem::Twice(name),
             Err(_) => JsonProblem::NotA("a JSON object"),
         };
@@ -78,7 +71,7 @@ impl<'a> Object<'a> {
 
     /// The place of a member in errors.
     pub(crate) fn place(&self, name: &str) -> String {
-        if self.place.is_empty() { name.to_owned() } else { format!("{}.{name}", self.place) }
+        if self.is_whole { name.to_owned() } else { format!("{}.{name}", self.place) }
     }
 
     fn error(&self, name: &str, problem: JsonProblem) -> JsonError {
@@ -135,9 +128,8 @@ impl<'a> Object<'a> {
     pub(crate) fn refuse_look_alikes(&self, known: &[&'static str]) -> Result<(), JsonError> {
         for found in self.names().filter(|name| !known.contains(name)) {
             if let Some(known) = known.iter().find(|known| folded(known).eq(folded(found))) {
-                let place = if self.place.is_empty() { "it" } else { &self.place };
-                let problem = JsonProblem::LookAlike { found: found.to_string(), known };
-                return Err(JsonError { place: place.into(), problem });
+                let problem = JsonProblem::LookAlike { found: found.to_owned(), known };
+                return Err(JsonError { place: self.place.clone(), problem });
             }
         }
         Ok(())

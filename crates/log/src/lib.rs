@@ -50,9 +50,10 @@ pub use inclusion::InclusionProof;
 pub use json::{JsonError, JsonProblem};
 pub use nodes::{Nodes, tree_root};
 pub use note::{
-    MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, NoteText, NoteVerifyError, VerifiedSignature,
+    MAX_NOTE_BYTES, MAX_NOTE_TEXT_BYTES, MAX_SIGNATURES, Note, NoteError, NoteText, NoteVerifyError,
+    VerifiedSignature,
 };
-pub use note_signature::{NoteSignature, SignatureLineError};
+pub use note_signature::{MAX_SIGNATURE_LINE_BYTES, NoteSignature, SignatureLineError};
 pub use policy::{
     CouncilMember, CouncilWeakness, MAX_POLICY_ITEMS, Policy, PolicyDraft, PolicyError, PolicyLog,
     PolicyWitness, PolicyWord, Threshold,

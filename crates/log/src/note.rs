@@ -5,16 +5,24 @@
 //! line = U+2014 SP name SP base64( keyid[4] || signature ) LF
 //! ```
 
-use alloc::{boxed::Box, string::String, vec, vec::Vec};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
 use core::{fmt, str};
 
 use jurat_crypto::{KeyName, SignatureType, SigningKey, Vkey};
 
 use crate::{NoteSignature, SignatureLineError, UnixSeconds, text::ascii_control};
 
-/// The most bytes that a note may have: room for a hundred of the longest lines in use (ML-DSA-44
-/// under a name of 255 bytes, 3.5 KiB each) and a text of more than 100 KiB.
+/// The most bytes that a note may have: room for the longest text and a hundred of the longest
+/// lines in use (ML-DSA-44 under a name of 255 bytes, 3.5 KiB each).
 pub const MAX_NOTE_BYTES: usize = 512 * 1024;
+
+/// The most bytes that a note's text may have; a checkpoint takes a few hundred.
+pub const MAX_NOTE_TEXT_BYTES: usize = 64 * 1024;
 
 /// The most signature lines that a note may have. C2SP asks for at least 16; Go's note package
 /// draws the line here as well.
@@ -40,6 +48,9 @@ pub enum NoteError {
     /// The note is larger than [`MAX_NOTE_BYTES`].
     #[error("a note has at most {MAX_NOTE_BYTES} bytes, this one has {0}")]
     TooLarge(usize),
+    /// The text is larger than [`MAX_NOTE_TEXT_BYTES`].
+    #[error("a note's text has at most {MAX_NOTE_TEXT_BYTES} bytes, this one has {0}")]
+    LongText(usize),
     /// The bytes are not UTF-8.
     #[error("the note is not UTF-8")]
     NotUtf8,
@@ -88,8 +99,8 @@ impl NoteText {
     /// Checks and takes a text.
     pub fn new(text: impl Into<String>) -> Result<Self, NoteError> {
         let text = text.into();
-        if text.len() > MAX_NOTE_BYTES {
-            return Err(NoteError::TooLarge(text.len()));
+        if text.len() > MAX_NOTE_TEXT_BYTES {
+            return Err(NoteError::LongText(text.len()));
         }
         if let Some(control) = ascii_control(&text) {
             return Err(NoteError::Control(control));
@@ -130,6 +141,10 @@ impl Note {
         }
         if self.signatures.len() == MAX_SIGNATURES {
             return Err(NoteError::TooManySignatures);
+        }
+        let length = self.to_string().len() + signature.to_string().len() + 1;
+        if length > MAX_NOTE_BYTES {
+            return Err(NoteError::TooLarge(length));
         }
         self.signatures.push(signature);
         Ok(())

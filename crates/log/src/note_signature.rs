@@ -8,6 +8,10 @@ use jurat_crypto::{KeyId, KeyName, KeyNameError, Signature, SignatureType, Verif
 
 use crate::{Cosignature, NoteError, NoteText, UnixSeconds, note::MAX_SIGNATURES};
 
+/// The most bytes that a signature line may have, its LF not counted. C2SP has signatures of
+/// nearly 5 kB in mind, which base64 makes longer by a third.
+pub const MAX_SIGNATURE_LINE_BYTES: usize = 8 * 1024;
+
 /// U+2014, the em dash that begins a line, and the space after it.
 const DASH: &str = "\u{2014} ";
 
@@ -26,6 +30,9 @@ pub enum SignatureLineError {
     /// The line is not an em dash, a name and base64, each after one space, and LF.
     #[error("a signature line is an em dash, a name and base64, with single spaces between and a line feed")]
     Syntax,
+    /// The line is longer than [`MAX_SIGNATURE_LINE_BYTES`].
+    #[error("a signature line has at most {MAX_SIGNATURE_LINE_BYTES} bytes, this one has {0}")]
+    TooLong(usize),
     /// The name is none that a key can have.
     #[error("signature line: {0}")]
     Name(#[from] KeyNameError),
@@ -104,6 +111,9 @@ impl FromStr for NoteSignature {
     type Err = SignatureLineError;
 
     fn from_str(line: &str) -> Result<Self, SignatureLineError> {
+        if line.len() > MAX_SIGNATURE_LINE_BYTES {
+            return Err(SignatureLineError::TooLong(line.len()));
+        }
         let (name, base64) = line
             .strip_prefix(DASH)
             .and_then(|rest| rest.split_once(' '))

@@ -217,7 +217,7 @@ impl PolicyDraft {
     }
 
     /// Adds a log.
-    pub fn log(&mut self, vkey: Vkey, url: Option<PolicyWord>) -> Result<(), PolicyError> {
+    pub fn add_log(&mut self, vkey: Vkey, url: Option<PolicyWord>) -> Result<(), PolicyError> {
         if self.logs.len() == MAX_POLICY_ITEMS {
             return Err(PolicyError::TooMany("logs"));
         }
@@ -229,7 +229,7 @@ impl PolicyDraft {
     }
 
     /// Adds a witness.
-    pub fn witness(
+    pub fn add_witness(
         &mut self,
         name: PolicyWord,
         vkey: Vkey,
@@ -250,7 +250,7 @@ impl PolicyDraft {
     }
 
     /// Adds a group of witnesses and groups that were added before and are in no other group.
-    pub fn group(
+    pub fn add_group(
         &mut self,
         name: PolicyWord,
         threshold: Threshold,
@@ -277,7 +277,7 @@ impl PolicyDraft {
     }
 
     /// The policy that needs this witness or group; with `None`, no cosignature at all.
-    pub fn quorum(self, name: Option<&PolicyWord>) -> Result<Policy, PolicyError> {
+    pub fn with_quorum(self, name: Option<&PolicyWord>) -> Result<Policy, PolicyError> {
         let top = name.map(|name| self.find(name)).transpose()?;
         let Self { logs, witnesses, group_names, groups } = self;
         Ok(Policy { logs, witnesses, group_names, rule: QuorumRule { groups, top } })
@@ -328,14 +328,14 @@ impl Policy {
             if let Some(first) = draft.logs.first().filter(|first| first.vkey.name() != log.name()) {
                 return Err(PolicyError::Origins(first.vkey.name().clone(), log.name().clone()));
             }
-            draft.log(log.clone(), url.clone())?;
+            draft.add_log(log.clone(), url.clone())?;
             let name = PolicyWord::new(cosigner.name().as_str())?;
-            draft.witness(name.clone(), cosigner.clone(), url.clone())?;
+            draft.add_witness(name.clone(), cosigner.clone(), url.clone())?;
             names.push(name);
         }
         let council = PolicyWord::new("council")?;
-        draft.group(council.clone(), Threshold::AtLeast(quorum), &names)?;
-        draft.quorum(Some(&council))
+        draft.add_group(council.clone(), Threshold::AtLeast(quorum), &names)?;
+        draft.with_quorum(Some(&council))
     }
 
     /// The logs that the policy accepts.

@@ -95,7 +95,7 @@ impl Policy {
         let quorum = quorum.ok_or(PolicyTextError::NoQuorum)?;
         let quorum = Some(&quorum).filter(|name| name.as_bytes() != NONE);
         // The name was found when its line was read, and nothing is ever undefined.
-        draft.quorum(quorum).map_err(|_| PolicyTextError::NoQuorum)
+        draft.with_quorum(quorum).map_err(|_| PolicyTextError::NoQuorum)
     }
 
     /// Writes the policy file: logs, witnesses, groups and the quorum, in this order.
@@ -165,16 +165,16 @@ fn parse_line(
         return Ok(());
     };
     match (*keyword, rest) {
-        (b"log", [key, url @ ..]) if url.len() < 2 => draft.log(vkey(key)?, optional(url)?)?,
+        (b"log", [key, url @ ..]) if url.len() < 2 => draft.add_log(vkey(key)?, optional(url)?)?,
         (b"log", _) => return Err(PolicyLineError::Form("log <vkey> [<url>]")),
         (b"witness", [name, key, url @ ..]) if url.len() < 2 => {
-            draft.witness(PolicyWord::new(*name)?, vkey(key)?, optional(url)?)?;
+            draft.add_witness(PolicyWord::new(*name)?, vkey(key)?, optional(url)?)?;
         }
         (b"witness", _) => return Err(PolicyLineError::Form("witness <name> <vkey> [<url>]")),
         (b"group", [name, threshold, members @ ..]) => {
             let members: Vec<PolicyWord> =
                 members.iter().map(|member| PolicyWord::new(*member)).collect::<Result<_, _>>()?;
-            draft.group(PolicyWord::new(*name)?, parse_threshold(threshold)?, &members)?;
+            draft.add_group(PolicyWord::new(*name)?, parse_threshold(threshold)?, &members)?;
         }
         (b"group", _) => return Err(PolicyLineError::Form("group <name> all|any|<k> <member>...")),
         (b"quorum", [_]) if quorum.is_some() => return Err(PolicyLineError::SecondQuorum),

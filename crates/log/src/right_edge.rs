@@ -7,7 +7,6 @@ use jurat_crypto::Digest;
 
 use crate::{
     Frontier, FrontierError, TILE_WIDTH, Tile, TileCoord, TileKind, TreeSize,
-    nodes::small,
     tile_coord::{LEVELS, TILE_HEIGHT},
 };
 
@@ -74,7 +73,7 @@ impl RightEdge {
             // The set bits of the width are those of the size that belong to this level.
             let expanded = tile.expand();
             let mut start = 0;
-            for height in (0..small(TILE_HEIGHT)).rev().filter(|height| asked.width() >> height & 1 == 1) {
+            for height in (0..TILE_HEIGHT).rev().filter(|height| asked.width() >> height & 1 == 1) {
                 roots.extend(expanded.node(height, start >> height));
                 start += 1 << height;
             }
@@ -109,11 +108,11 @@ impl RightEdge {
             let size = self.frontier.size().next();
             let levels = &mut self.levels;
             self.frontier.append_with(leaf_hash, |height, root| {
-                if height % small(TILE_HEIGHT) != 0 {
+                if height % TILE_HEIGHT != 0 {
                     return;
                 }
                 // A subtree that fills a tile one level down is one hash of this level.
-                let level = height / small(TILE_HEIGHT);
+                let level = height / TILE_HEIGHT;
                 let hashes = &mut levels[usize::from(level)];
                 hashes.push(root);
                 if hashes.len() == TILE_WIDTH {

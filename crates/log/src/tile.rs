@@ -78,7 +78,7 @@ impl Tile {
     /// Computes the nodes between the tile's hashes and its root, at most 255 hashes' work.
     #[must_use]
     pub fn expand(&self) -> ExpandedTile {
-        let mut levels = Vec::with_capacity(TILE_HEIGHT as usize + 1);
+        let mut levels = Vec::with_capacity(usize::from(TILE_HEIGHT) + 1);
         let mut level = self.hashes.clone();
         while !level.is_empty() {
             let upper = level.as_chunks().0.iter().map(|[left, right]| node_hash(left, right)).collect();

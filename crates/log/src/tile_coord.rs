@@ -13,7 +13,7 @@ use crate::{TreeSize, text::parse_decimal};
 /// How many hashes or entries a full tile has.
 pub const TILE_WIDTH: usize = 256;
 /// How many levels of the tree a tile spans.
-pub(crate) const TILE_HEIGHT: u32 = 8;
+pub(crate) const TILE_HEIGHT: u8 = 8;
 /// The levels that trees have: the leaves of the largest one make 2^55 tiles, and so on up.
 pub(crate) const LEVELS: u8 = 8;
 /// One more than the largest index a path may have, that of the last tile of the largest tree.
@@ -113,7 +113,7 @@ impl TileCoord {
 
     /// The last full tile of hashes of a level that has one.
     pub(crate) const fn last_full(level: u8, size: TreeSize) -> Self {
-        let tiles = size.value() >> (TILE_HEIGHT * (level as u32 + 1));
+        let tiles = size.value() >> (TILE_HEIGHT * (level + 1));
         Self { kind: TileKind::Hashes(level), index: tiles - 1, width: 256 }
     }
 
@@ -174,9 +174,11 @@ impl TileCoord {
 }
 
 /// How many hashes the level has in the tree, or how many entries, for tiles of this height.
-fn items_at(kind: TileKind, tile_height: u32, size: TreeSize) -> u64 {
+fn items_at(kind: TileKind, tile_height: u8, size: TreeSize) -> u64 {
     match kind {
-        TileKind::Hashes(level) => size.value().checked_shr(u32::from(level) * tile_height).unwrap_or(0),
+        TileKind::Hashes(level) => {
+            size.value().checked_shr(u32::from(level) * u32::from(tile_height)).unwrap_or(0)
+        }
         TileKind::Entries => size.value(),
     }
 }
@@ -185,7 +187,7 @@ fn items_at(kind: TileKind, tile_height: u32, size: TreeSize) -> u64 {
 /// has narrower. The height is a parameter because foreign test vectors use another one.
 fn new_places(
     kind: TileKind,
-    tile_height: u32,
+    tile_height: u8,
     old: TreeSize,
     new: TreeSize,
 ) -> impl Iterator<Item = (u64, u16)> {

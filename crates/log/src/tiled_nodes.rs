@@ -4,9 +4,7 @@ use alloc::sync::Arc;
 
 use jurat_crypto::Digest;
 
-use crate::{
-    ExpandedTile, Nodes, TILE_WIDTH, TileCoord, TileKind, TreeSize, nodes::small, tile_coord::TILE_HEIGHT,
-};
+use crate::{ExpandedTile, Nodes, TILE_WIDTH, TileCoord, TileKind, TreeSize, tile_coord::TILE_HEIGHT};
 
 /// The nodes of a tree of known size, read from its tiles by a function of the caller's, which
 /// may keep those it has read.
@@ -62,7 +60,7 @@ where
     #[expect(clippy::cast_possible_truncation, reason = "a remainder of at most 255")]
     fn node(&self, height: u8, index: u64) -> Result<Digest, Self::Error> {
         let outside = || TiledNodesError::OutsideTree { height, index, size: self.size };
-        let (level, height_within) = (height / small(TILE_HEIGHT), height % small(TILE_HEIGHT));
+        let (level, height_within) = (height / TILE_HEIGHT, height % TILE_HEIGHT);
         let per_tile = TILE_WIDTH as u64 >> height_within;
         let (tile_index, index_within) = (index / per_tile, (index % per_tile) as usize);
         let asked = TileCoord::in_tree(TileKind::Hashes(level), tile_index, self.size).ok_or_else(outside)?;

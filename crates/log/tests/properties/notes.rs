@@ -2,8 +2,9 @@
 
 use jurat_crypto::{Digest, KeyName, SigningKey};
 use jurat_log::{
-    BatchStamp, BatchStampError, Checkpoint, CheckpointError, Cosignature, MAX_NOTE_BYTES, MAX_SIGNATURES,
-    Note, NoteError, NoteText, NoteVerifyError, Origin, TreeSize, UnixSeconds,
+    BatchStamp, BatchStampError, Checkpoint, CheckpointError, Cosignature, MAX_NOTE_BYTES,
+    MAX_NOTE_TEXT_BYTES, MAX_SIGNATURES, Note, NoteError, NoteSignature, NoteText, NoteVerifyError, Origin,
+    SignatureLineError, TreeSize, UnixSeconds,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -59,7 +60,15 @@ fn a_note_is_bounded_and_its_text_clean() {
     let signature = text("x\n").sign(KeyName::new("a").unwrap(), &SigningKey::from_seed(&[1; 32]));
     let long = format!("{}\n\n{signature}\n", "x".repeat(MAX_NOTE_BYTES));
     assert_eq!(Note::parse(long.as_bytes()), Err(NoteError::TooLarge(long.len())));
-    assert_eq!(NoteText::new("x".repeat(MAX_NOTE_BYTES + 1)), Err(NoteError::TooLarge(MAX_NOTE_BYTES + 1)));
+    let long = "x".repeat(MAX_NOTE_TEXT_BYTES + 1);
+    assert_eq!(NoteText::new(&*long), Err(NoteError::LongText(long.len())));
+    let line = |bytes: usize| format!("\u{2014} a {}", data_encoding::BASE64.encode(&vec![7; bytes]));
+    assert!(matches!(line(6200).parse::<NoteSignature>(), Err(SignatureLineError::TooLong(_))));
+    // Ninety lines of 6 kB: fewer than a hundred, and yet too much.
+    let mut large = Note::new(text("x\n"), signature.clone());
+    let added = (0..90).try_for_each(|i| large.add(line(6100 - i).parse().unwrap()));
+    assert!(matches!(added, Err(NoteError::TooLarge(_))));
+    assert_eq!(Note::parse(large.to_string().as_bytes()), Ok(large));
     assert_eq!(NoteText::new("a\tb\n"), Err(NoteError::Control('\t')));
     assert_eq!(NoteText::new("a"), Err(NoteError::NoFinalNewline));
     assert_eq!(Note::parse(b"a\n\n"), Err(NoteError::Unsigned));

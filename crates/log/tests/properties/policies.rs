@@ -159,19 +159,19 @@ fn thirty_two_of_each_fit_and_257_do_not() {
     };
     let mut draft = PolicyDraft::new();
     for i in 0..MAX_POLICY_ITEMS {
-        draft.log(vkey(i, SignatureType::Ed25519), None).unwrap();
-        draft.witness(word(&format!("w{i}")), vkey(i, SignatureType::CosignatureV1), None).unwrap();
+        draft.add_log(vkey(i, SignatureType::Ed25519), None).unwrap();
+        draft.add_witness(word(&format!("w{i}")), vkey(i, SignatureType::CosignatureV1), None).unwrap();
         // A chain as deep as it gets: each group holds the one before.
         let mut inner = vec![word(&format!("w{i}"))];
         inner.extend(i.checked_sub(1).map(|below| word(&format!("g{below}"))));
-        draft.group(word(&format!("g{i}")), Threshold::All, &inner).unwrap();
+        draft.add_group(word(&format!("g{i}")), Threshold::All, &inner).unwrap();
     }
     let more = MAX_POLICY_ITEMS;
-    assert_eq!(draft.log(vkey(more, SignatureType::Ed25519), None), Err(PolicyError::TooMany("logs")));
-    let witness = draft.witness(word("more"), vkey(more, SignatureType::CosignatureV1), None);
+    assert_eq!(draft.add_log(vkey(more, SignatureType::Ed25519), None), Err(PolicyError::TooMany("logs")));
+    let witness = draft.add_witness(word("more"), vkey(more, SignatureType::CosignatureV1), None);
     assert_eq!(witness, Err(PolicyError::TooMany("witnesses")));
-    assert_eq!(draft.group(word("more"), Threshold::Any, &[]), Err(PolicyError::TooMany("groups")));
-    let policy = draft.quorum(Some(&word("g255"))).unwrap();
+    assert_eq!(draft.add_group(word("more"), Threshold::Any, &[]), Err(PolicyError::TooMany("groups")));
+    let policy = draft.with_quorum(Some(&word("g255"))).unwrap();
     assert_eq!(policy.fewest_cosignatures(), 256);
     assert_eq!(Policy::parse(&policy.to_bytes()), Ok(policy));
 }
@@ -317,23 +317,23 @@ proptest! {
     ) {
         let mut draft = PolicyDraft::new();
         for log in 0..logs {
-            draft.log(log_vkey(log), (log % 2 == 0).then(|| word("https://log.example/"))).unwrap();
+            draft.add_log(log_vkey(log), (log % 2 == 0).then(|| word("https://log.example/"))).unwrap();
         }
         let mut names = Vec::new();
         for witness in 0..witnesses {
             let name = word(&format!("w{witness}"));
-            draft.witness(name.clone(), cosigner_vkey(witness), None).unwrap();
+            draft.add_witness(name.clone(), cosigner_vkey(witness), None).unwrap();
             names.push(name);
         }
         for (i, (threshold, members)) in groups.into_iter().enumerate() {
             let members: Vec<_> = members.iter().filter(|_| !names.is_empty()).map(|at| at.get(&names).clone()).collect();
             let name = word(&format!("g{i}"));
-            if draft.group(name.clone(), Threshold::AtLeast(usize::from(threshold % 4)), &members).is_ok() {
+            if draft.add_group(name.clone(), Threshold::AtLeast(usize::from(threshold % 4)), &members).is_ok() {
                 names.push(name);
             }
         }
         let quorum = quorum.filter(|_| !names.is_empty()).map(|at| at.get(&names).clone());
-        let policy = draft.quorum(quorum.as_ref()).unwrap();
+        let policy = draft.with_quorum(quorum.as_ref()).unwrap();
         prop_assert_eq!(Policy::parse(&policy.to_bytes()), Ok(policy));
     }
 

@@ -180,7 +180,10 @@ fn members_on_which_parsers_differ_are_refused() {
         ("ATTESTOR", "attestor"),
     ] {
         let refused = with("\"_type\"", &format!("\"{name}\":1,\"_type\""));
-        assert_eq!(refused, format!("it has the member {name:?}, which some parsers take for {known:?}"));
+        assert_eq!(
+            refused,
+            format!("the statement has the member {name:?}, which some parsers take for {known:?}")
+        );
     }
     let refused = with("\"name\"", "\"Digest\":{},\"name\"");
     assert_eq!(refused, "subject[0] has the member \"Digest\", which some parsers take for \"digest\"");
