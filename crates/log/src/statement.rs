@@ -102,14 +102,7 @@ pub fn validate_attestation(attestation: &Attestation) -> Result<Statement, Stat
     if attestation.payload_type() != STATEMENT_PAYLOAD_TYPE {
         return Err(StatementError::PayloadType(attestation.payload_type().into()));
     }
-    let statement = Statement::parse(attestation.payload())?;
-    match &statement.attestor {
-        Some(named) if named != attestation.attestor() => Err(StatementError::OtherAttestor {
-            named: Box::new(named.clone()),
-            signed: Box::new(attestation.attestor().clone()),
-        }),
-        _ => Ok(statement),
-    }
+    Statement::parse(attestation.payload(), attestation.attestor())
 }
 
 impl Statement {
@@ -128,11 +121,11 @@ impl Statement {
             predicate.map(serde_json::from_str).transpose().map_err(no_object)?;
         let fields = Fields { type_: TYPE, subject: subjects, predicate_type, predicate, attestor };
         let payload = serde_json::to_vec(&fields).map_err(no_object)?;
-        Self::parse(&payload)?;
+        Self::parse(&payload, attestor)?;
         Ok(payload)
     }
 
-    fn parse(payload: &[u8]) -> Result<Self, StatementError> {
+    fn parse(payload: &[u8], signed: &Vkey) -> Result<Self, StatementError> {
         let text = str::from_utf8(payload).map_err(|_| StatementError::NotUtf8)?;
         check_nesting("the statement", text, MAX_STATEMENT_NESTING)?;
         let statement = Object::parse("the statement", text)?;
@@ -151,8 +144,15 @@ impl Statement {
             return Err(StatementError::PredicateType);
         }
         let predicate = statement.optional_object_text("predicate")?.map(ToString::to_string);
-        let attestor = statement.optional_string("attestor")?;
-        let attestor = attestor.map(|vkey| vkey.parse()).transpose().map_err(StatementError::Attestor)?;
+        let attestor = match statement.optional_string("attestor")? {
+            None => None,
+            // A vkey has one spelling, and comparing it is far cheaper than decoding a point.
+            Some(named) if named == signed.to_string() => Some(signed.clone()),
+            Some(named) => {
+                let named = Box::new(named.parse().map_err(StatementError::Attestor)?);
+                return Err(StatementError::OtherAttestor { named, signed: Box::new(signed.clone()) });
+            }
+        };
         Ok(Self { subjects, predicate_type, predicate, attestor })
     }
 

@@ -1,9 +1,11 @@
 //! Roots and proofs against the recursive definitions of RFC 6962, and against damage.
 
+use std::convert::Infallible;
+
 use jurat_crypto::Digest;
 use jurat_log::{
-    ConsistencyProof, EMPTY_ROOT, Frontier, InclusionProof, LeafIndex, ProofError, ProveError, Tree,
-    TreeSize, leaf_hash,
+    ConsistencyProof, EMPTY_ROOT, Frontier, InclusionProof, LeafIndex, Nodes, ProofError, ProveError, Tree,
+    TreeSize, leaf_hash, node_hash, tree_root,
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -126,7 +128,46 @@ fn the_largest_tree_is_within_bounds() {
     assert_eq!(refused, Err(ProofError::WrongOldRoot));
 }
 
+/// A tree of any size up to the largest: all leaves are the same but one, so that each node is
+/// computed on demand.
+struct OneOdd(u64);
+
+impl Nodes for OneOdd {
+    type Error = Infallible;
+
+    fn node(&self, height: u8, index: u64) -> Result<Digest, Infallible> {
+        let mut same = EMPTY_ROOT;
+        let mut node = if self.0 >> height == index { leaf_hash(b"odd") } else { same };
+        for below in 0..height {
+            let is_right = self.0 >> below & 1 == 1 && node != same;
+            node = if is_right { node_hash(&same, &node) } else { node_hash(&node, &same) };
+            same = node_hash(&same, &same);
+        }
+        Ok(node)
+    }
+}
+
 proptest! {
+    #[test]
+    fn proofs_hold_in_trees_too_large_to_be_built(
+        new in 1_u64..1 << 63, odd: u64, other: u64, old: u64, bit: usize,
+    ) {
+        let (odd, other, old) = (odd % new, other % new, old % new + 1);
+        let nodes = OneOdd(odd);
+        let [new, old] = [new, old].map(|leaves| TreeSize::new(leaves).unwrap());
+        let [odd, other] = [odd, other].map(|leaf| LeafIndex::new(leaf).unwrap());
+        let Ok(root) = tree_root(&nodes, new);
+        let proof = InclusionProof::generate(&nodes, odd, new).unwrap();
+        prop_assert_eq!(proof.verify(odd, new, &leaf_hash(b"odd"), &root), Ok(()));
+        prop_assert!(odd == other || proof.verify(other, new, &leaf_hash(b"odd"), &root).is_err());
+
+        let Ok(old_root) = tree_root(&nodes, old);
+        let proof = ConsistencyProof::generate(&nodes, old, new).unwrap();
+        prop_assert_eq!(proof.verify(old, new, &old_root, &root), Ok(()));
+        prop_assert!(proof.verify(old, new, &flip(old_root, bit), &root).is_err());
+        prop_assert!(proof.verify(old, new, &old_root, &flip(root, bit)).is_err());
+    }
+
     #[test]
     fn batches_of_any_length_make_the_same_tree(batches in vec(0_usize..600, 0..6)) {
         let all = leaves(batches.iter().sum());
