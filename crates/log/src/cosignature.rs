@@ -45,6 +45,12 @@ impl Cosignature {
         self.time
     }
 
+    /// The signature, without the time that it covers too.
+    #[must_use]
+    pub const fn signature(&self) -> Signature {
+        self.signature
+    }
+
     /// Checks the signature over a checkpoint's text.
     pub fn verify(&self, text: &NoteText, key: &VerifyingKey) -> Result<(), VerifyError> {
         key.verify(&message(text, self.time), &self.signature)

@@ -45,8 +45,10 @@ pub enum SignatureLineError {
 }
 
 impl NoteSignature {
-    /// The line of a key whose signature is already made.
-    pub(crate) fn by(vkey: &Vkey, bytes: &[u8]) -> Self {
+    /// The line of a key whose signature is already made: `bytes` is what follows the key id, as the
+    /// key's type lays it out. It is not checked.
+    #[must_use]
+    pub fn by(vkey: &Vkey, bytes: &[u8]) -> Self {
         Self { name: vkey.name().clone(), id: vkey.id(), bytes: bytes.to_vec() }
     }
 

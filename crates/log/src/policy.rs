@@ -77,6 +77,8 @@ pub enum Threshold {
 /// One member of a council, as a policy names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CouncilMember {
+    /// What the policy calls the member.
+    pub name: PolicyWord,
     /// The member's own log key (type 0x01), named by the log's origin.
     pub log: Vkey,
     /// The member's cosigning key (type 0x04), named by the member.
@@ -312,8 +314,8 @@ impl Threshold {
 impl Policy {
     /// The policy of a council, or of a node alone: `quorum` of the members must have cosigned.
     ///
-    /// The quorum is at least [`council_quorum`] of the number of members, at most all. Witnesses
-    /// are named like the members' cosigning keys, the group `council`.
+    /// The quorum is at least [`council_quorum`] of the number of members, at most all. The group of
+    /// the members is named `council`.
     pub fn council(members: &[CouncilMember], quorum: usize) -> Result<Self, PolicyError> {
         let needed = council_quorum(members.len());
         if quorum < needed {
@@ -321,7 +323,7 @@ impl Policy {
         }
         let mut draft = PolicyDraft::new();
         let mut names = Vec::new();
-        for CouncilMember { log, cosigner, url } in members {
+        for CouncilMember { name, log, cosigner, url } in members {
             if log.kind() != SignatureType::Ed25519 {
                 return Err(PolicyError::NotLogKey(Box::new(log.clone())));
             }
@@ -329,9 +331,8 @@ impl Policy {
                 return Err(PolicyError::Origins(first.vkey.name().clone(), log.name().clone()));
             }
             draft.add_log(log.clone(), url.clone())?;
-            let name = PolicyWord::new(cosigner.name().as_str())?;
             draft.add_witness(name.clone(), cosigner.clone(), url.clone())?;
-            names.push(name);
+            names.push(name.clone());
         }
         let council = PolicyWord::new("council")?;
         draft.add_group(council.clone(), Threshold::AtLeast(quorum), &names)?;

@@ -424,6 +424,12 @@ impl Replica {
         self.requests.contains(digest)
     }
 
+    /// Whether a [`Ready::wanted`] asked for this request's body and it has not come.
+    #[must_use]
+    pub fn is_wanted(&self, digest: &RequestDigest) -> bool {
+        self.slots.values().any(|slot| slot.misses(digest))
+    }
+
     /// The last status of a member.
     #[must_use]
     pub fn status_of(&self, member: ReplicaId) -> Option<&Status> {

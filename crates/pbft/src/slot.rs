@@ -119,6 +119,10 @@ impl Slot {
         self.bodies.iter().flat_map(|(_, missing)| missing).copied()
     }
 
+    pub(crate) fn misses(&self, request: &RequestDigest) -> bool {
+        self.bodies.as_ref().is_some_and(|(_, missing)| missing.contains(request))
+    }
+
     /// A body is here; says whether it was the last one missing.
     pub(crate) fn take_body(&mut self, request: &RequestDigest) -> bool {
         self.bodies.as_mut().is_some_and(|(_, missing)| missing.remove(request) && missing.is_empty())

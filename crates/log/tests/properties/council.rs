@@ -2,8 +2,8 @@
 
 use jurat_crypto::{Digest, KeyName, SignatureType, SigningKey, Vkey};
 use jurat_log::{
-    BatchStamp, Checkpoint, Cosignature, CouncilMember, Note, NoteSignature, Origin, Policy, TreeSize,
-    UnixMillis, UnixSeconds, council_quorum,
+    BatchStamp, Checkpoint, Cosignature, CouncilMember, Note, NoteSignature, Origin, Policy, PolicyWord,
+    TreeSize, UnixMillis, UnixSeconds, council_quorum,
 };
 
 pub(crate) const ORIGIN: &str = "council.example/log";
@@ -36,7 +36,10 @@ pub(crate) fn cosigner_vkey(member: u8) -> Vkey {
 
 pub(crate) fn members(count: u8) -> Vec<CouncilMember> {
     (0..count)
-        .map(|member| CouncilMember { log: log_vkey(member), cosigner: cosigner_vkey(member), url: None })
+        .map(|member| {
+            let name = PolicyWord::new(format!("member-{member}")).unwrap();
+            CouncilMember { name, log: log_vkey(member), cosigner: cosigner_vkey(member), url: None }
+        })
         .collect()
 }
 
