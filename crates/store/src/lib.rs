@@ -1,4 +1,5 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
 mod data_dir;
 mod error;
 mod journal;

@@ -5,7 +5,10 @@ mod support;
 use std::{path::Path, sync::Arc};
 
 use jurat_log::{TileCoord, TileKind};
-use jurat_store::{Batch, LogEntry, LogError, LogHead, MemFs, Vfs as _, fsck};
+use jurat_store::{
+    Batch, DataDirError, Journal, JournalError, LogEntry, LogError, LogHead, LogStore, MemFs, StdFs,
+    Vfs as _, fsck,
+};
 use support::{Model, batch, bundle, data_dir, entry, flush, flushed, index, note, open, record, size};
 
 /// Sizes of batches that cross the edges of bundles and tiles, and empty ones.
@@ -95,7 +98,7 @@ fn appending_and_reading_go_on_while_a_flush_is_written() {
     let fs = MemFs::new();
     let (mut store, _) = open(&fs).unwrap();
     let mut model = Model::default();
-    let append = |store: &mut jurat_store::LogStore, model: &mut Model, count| {
+    let append = |store: &mut LogStore, model: &mut Model, count| {
         store.append(model.next_batch(count)).unwrap();
         model.append(count);
     };
@@ -180,6 +183,23 @@ fn what_the_log_does_not_have_is_refused() {
     }
     assert!(LogEntry::new(vec![0; 65_536]).is_err());
     assert_eq!(reader.head().size, size(300));
+}
+
+#[test]
+fn a_data_directory_has_one_log_and_one_journal() {
+    let fs = MemFs::new();
+    let dir = data_dir(fs.clone(), Path::new("/data")).unwrap();
+    let (store, _) = LogStore::open(&dir).unwrap();
+    let journal = Journal::open(&dir).unwrap().journal;
+    assert!(matches!(LogStore::open(&dir), Err(LogError::InUse)));
+    assert!(matches!(fsck(&dir), Err(LogError::InUse)));
+    assert!(matches!(Journal::open(&dir), Err(JournalError::InUse)));
+    let reader = store.reader();
+    drop((store, journal, dir));
+    // Reading needs the index.
+    assert!(matches!(open(&fs).unwrap_err().downcast_ref(), Some(DataDirError::InUse { .. })));
+    drop(reader);
+    open(&fs).unwrap();
 }
 
 #[test]
@@ -343,7 +363,7 @@ fn fsck_reports_each_difference() {
 fn a_hundred_thousand_entries_on_a_real_disk() {
     let dir = tempfile::tempdir().unwrap();
     let mut model = Model::default();
-    let open = || jurat_store::LogStore::open(&data_dir(jurat_store::StdFs, dir.path()).unwrap()).unwrap();
+    let open = || LogStore::open(&data_dir(StdFs, dir.path()).unwrap()).unwrap();
     let (mut store, _) = open();
     for count in [50_000, 49_999, 1] {
         store.append(model.next_batch(count)).unwrap();
@@ -361,5 +381,5 @@ fn a_hundred_thousand_entries_on_a_real_disk() {
         reader.consistency_proof(size(i + 1), size(100_000)).unwrap();
     }
     drop((store, reader));
-    assert_eq!(fsck(&data_dir(jurat_store::StdFs, dir.path()).unwrap()).unwrap().findings, []);
+    assert_eq!(fsck(&data_dir(StdFs, dir.path()).unwrap()).unwrap().findings, []);
 }

@@ -59,6 +59,9 @@ pub enum LogError {
     #[error("no such proof: {0}")]
     NoSuchProof(ProofError),
 
+    /// The log is open already, in this process.
+    #[error("the log is open already: close it first, a data directory has one log")]
+    InUse,
     /// A file that must be there is missing.
     #[error("{path:?} is missing: {RESTORE}")]
     Missing {

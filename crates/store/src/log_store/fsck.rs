@@ -33,7 +33,8 @@ pub struct Finding {
 }
 
 /// Rebuilds everything from the entry bundles of a data directory's log: the hashes, all tiles,
-/// the index and the root, and reports each difference. Changes nothing.
+/// the index and the root, and reports each difference. Repairs
+/// nothing. The log must not be open.
 ///
 /// One damaged entry shows in its tile, in the tiles above and in the root. Where a bundle can't
 /// be read, its tile of leaf hashes stands in for it.

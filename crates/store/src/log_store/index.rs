@@ -15,7 +15,7 @@ use redb::{
 };
 
 use super::{LogError, LogHead, SequenceRecord, memory::Frozen};
-use crate::{DataDir, VfsFile, vfs::sync_parent};
+use crate::{DataDir, Lock, VfsFile, vfs::sync_parent};
 
 const FILE: &str = "index.redb";
 
@@ -33,7 +33,9 @@ type State = (u64, &'static [u8; 32], Option<u64>, u64, &'static [u8]);
 const STATE: TableDefinition<'_, (), State> = TableDefinition::new("state");
 
 pub(super) struct Index {
+    // Closed before the lock is given up.
     database: Database,
+    _lock: Lock,
     path: PathBuf,
 }
 
@@ -52,7 +54,8 @@ impl Index {
         if dir.vfs().file_len(&path)?.is_none() {
             // A crash in here leaves a file in staging, which the next start removes.
             let staging = dir.staging(FILE);
-            Self::on(dir.vfs().create(&staging)?, staging.clone())?.make_tables()?;
+            drop(dir.vfs().create(&staging)?);
+            Self::at(dir, staging.clone())?.make_tables()?;
             dir.vfs().rename(&staging, &path)?;
             sync_parent(&**dir.vfs(), &path)?;
         }
@@ -63,14 +66,16 @@ impl Index {
     pub(super) fn open_existing(dir: &DataDir) -> Result<Self, LogError> {
         let path = dir.join(FILE);
         match dir.vfs().file_len(&path)? {
-            Some(_) => Self::on(dir.vfs().open(&path)?, path),
+            Some(_) => Self::at(dir, path),
             None => Err(LogError::Missing { path }),
         }
     }
 
-    fn on(file: Box<dyn VfsFile>, path: PathBuf) -> Result<Self, LogError> {
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(IndexFile(file));
-        Ok(Self { database: database.map_err(|error| failed(&path, error))?, path })
+    fn at(dir: &DataDir, path: PathBuf) -> Result<Self, LogError> {
+        let Some(lock) = dir.vfs().try_lock(&path)? else { return Err(LogError::InUse) };
+        let file = IndexFile(dir.vfs().open(&path)?);
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file);
+        Ok(Self { database: database.map_err(|error| failed(&path, error))?, _lock: lock, path })
     }
 
     fn make_tables(&self) -> Result<(), LogError> {
@@ -213,7 +218,7 @@ fn failed(path: &Path, error: impl Error + Send + Sync + 'static) -> LogError {
     LogError::Index { path: path.to_owned(), source: Box::new(error) }
 }
 
-/// Lets redb keep its file wherever ours are. The data directory's lock keeps others away.
+/// Lets redb keep its file wherever ours are. The lock is taken by [`Index`].
 #[derive(Debug)]
 struct IndexFile(Box<dyn VfsFile>);
 

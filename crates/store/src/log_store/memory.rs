@@ -113,10 +113,9 @@ impl Memory {
     pub(super) fn thaw(&mut self) {
         if let Some(frozen) = self.frozen.take() {
             self.flushed = frozen.generation.end;
-            let mut entries: Vec<&LogEntry> =
-                self.open_bundle.iter().chain(&frozen.generation.entries).collect();
-            let open = entries.split_off(entries.len() - entries.len() % TILE_WIDTH);
-            self.open_bundle = open.into_iter().cloned().collect();
+            let entries = self.open_bundle.iter().chain(&frozen.generation.entries);
+            let full = (self.open_bundle.len() + frozen.generation.entries.len()) / TILE_WIDTH * TILE_WIDTH;
+            self.open_bundle = entries.skip(full).cloned().collect();
         }
     }
 
