@@ -424,6 +424,12 @@ impl Replica {
         self.requests.contains(digest)
     }
 
+    /// Whether the replica is catching up with decisions that others have executed.
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        self.fetching.is_some()
+    }
+
     /// Whether a [`Ready::wanted`] asked for this request's body and it has not come.
     #[must_use]
     pub fn is_wanted(&self, digest: &RequestDigest) -> bool {

@@ -109,7 +109,11 @@ impl Replica {
         if stands_still && self.is_active() && status.view == self.view && !status.changing {
             self.resend_votes(from, status.executed);
         }
-        // Far behind, as after a restart: no use in waiting for the next status.
+        if status.executed > self.delivered {
+            // An idle replica that learns it is behind looks again soon.
+            self.next_status = self.next_status.min(self.now.elapsed + self.config.status_interval);
+        }
+        // Far behind, as after a restart: no use in waiting for that.
         if self.fetching.is_none() && status.executed > self.delivered.plus(self.config.max_in_flight) {
             self.fetch_decided(Some(from));
         }

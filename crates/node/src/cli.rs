@@ -1,0 +1,114 @@
+//! The `jurat` command: what was typed, and what it leads to.
+//!
+//! Exit codes: 0 done, 1 checked and false or refused, 2 wrong usage, 3 cannot reach or read.
+
+mod attest;
+mod client;
+mod council;
+mod demo;
+mod files;
+mod keygen;
+mod log;
+mod output;
+mod passphrase;
+mod run;
+mod status;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use output::Output;
+
+/// Keep one tamper-evident record together with others, and verify it offline for ever.
+#[derive(Debug, Parser)]
+#[command(name = "jurat", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON for programs: one object a line, as docs/json.md has it
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Arguments),
+    Keygen(keygen::Arguments),
+    #[command(subcommand)]
+    Council(council::Command),
+    Run(run::Arguments),
+    Attest(attest::Arguments),
+    Verify(verify::Arguments),
+    Status(status::Arguments),
+    #[command(subcommand)]
+    Log(log::Command),
+}
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Checked and false, or refused. What was found is on standard output already, if it is JSON.
+    False(String),
+    /// The arguments make no sense together.
+    Usage(String),
+    /// Something can't be reached, read or written.
+    Unreachable(String),
+}
+
+impl Failure {
+    pub(crate) fn unreachable(error: impl std::fmt::Display) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::False(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+        }
+    }
+
+    fn message(&self) -> &str {
+        match self {
+            Self::False(message) | Self::Usage(message) | Self::Unreachable(message) => message,
+        }
+    }
+}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Wrong usage is exit code 2 by clap's own convention.
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.json);
+    let outcome = match &arguments.command {
+        Command::Demo(arguments) => demo::run(arguments, output),
+        Command::Keygen(arguments) => keygen::run(arguments, output),
+        Command::Council(command) => council::run(command, output),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Attest(arguments) => attest::run(arguments, output),
+        Command::Verify(arguments) => verify::run(arguments, output),
+        Command::Status(arguments) => status::run(arguments, output),
+        Command::Log(command) => log::run(command, output),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.complain(failure.message());
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// The runtime of commands that talk to nodes.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::unreachable)
+}
+
+/// All commands, for tests that look at their help.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}

@@ -1,0 +1,153 @@
+//! Talking to a node over HTTP.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, StatusCode, Uri, body::Bytes, header};
+use hyper_util::{
+    client::legacy::{Client as HyperClient, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::Deserialize;
+
+use super::Failure;
+
+/// The most that an answer may have.
+const MAX_ANSWER: usize = 256 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One node's HTTP interface.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    http: HyperClient<HttpConnector, Full<Bytes>>,
+    node: String,
+    timeout: Duration,
+}
+
+/// An answer with its status.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+/// What matters of a problem.
+#[derive(Debug, Deserialize)]
+pub(super) struct Problem {
+    pub(super) title: String,
+    pub(super) detail: String,
+    #[serde(default)]
+    pub(super) field: Option<String>,
+    #[serde(default)]
+    pub(super) status: u16,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{} ({field}): {}", self.title, self.detail),
+            None => write!(f, "{}: {}", self.title, self.detail),
+        }
+    }
+}
+
+impl Client {
+    /// A client of the node at a URL such as `http://127.0.0.1:8101`.
+    pub(super) fn new(node: &str, timeout: Duration) -> Result<Self, Failure> {
+        let node = node.trim_end_matches('/').to_owned();
+        let uri: Uri =
+            node.parse().map_err(|error| Failure::Usage(format!("{node:?} is not a URL: {error}")))?;
+        if uri.scheme_str() != Some("http") || uri.host().is_none() {
+            let message = format!(
+                "{node:?}: nodes are reached by http://HOST:PORT; for https, go through a local proxy"
+            );
+            return Err(Failure::Usage(message));
+        }
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        Ok(Self { http: HyperClient::builder(TokioExecutor::new()).build(connector), node, timeout })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, Failure> {
+        self.send(Method::POST, path, Some((content_type, body))).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Answer, Failure> {
+        let unreachable = |error: &dyn std::fmt::Display| {
+            Failure::Unreachable(format!("can't reach the node at {}: {error}; is it running?", self.node))
+        };
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.node));
+        let body = match body {
+            None => Full::default(),
+            Some((content_type, body)) => {
+                request = request.header(header::CONTENT_TYPE, content_type);
+                Full::new(body.into())
+            }
+        };
+        let request = request.body(body).map_err(|error| Failure::Usage(error.to_string()))?;
+        let exchange = async {
+            let answer =
+                self.http.request(request).await.map_err(|error| unreachable(&root_cause(&error)))?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+            let body = body.map_err(|error| unreachable(&error))?.to_bytes();
+            Ok(Answer { status, body })
+        };
+        match tokio::time::timeout(self.timeout, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(unreachable(&format!("no answer within {} s", self.timeout.as_secs()))),
+        }
+    }
+}
+
+/// The innermost reason, such as "connection refused".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+impl Answer {
+    /// The body of a success, or the node's problem as a failure.
+    pub(super) fn success(self) -> Result<Bytes, Failure> {
+        if self.status.is_success() { Ok(self.body) } else { Err(self.problem().into_failure()) }
+    }
+
+    /// What the node says is wrong.
+    pub(super) fn problem(&self) -> Problem {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| Problem {
+            title: format!("the node answered {}", self.status),
+            detail: String::from_utf8_lossy(&self.body).chars().take(200).collect(),
+            field: None,
+            status: self.status.as_u16(),
+        })
+    }
+}
+
+impl Problem {
+    /// What can't be done now is exit code 3, what is refused 1.
+    pub(super) fn into_failure(self) -> Failure {
+        if self.status >= 500 || self.status == 429 || self.status == 404 {
+            Failure::Unreachable(self.to_string())
+        } else {
+            Failure::False(self.to_string())
+        }
+    }
+}

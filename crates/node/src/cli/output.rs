@@ -1,0 +1,62 @@
+//! What commands print: lines for people, or JSON for programs.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+/// Where a command's results go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// One result: an object for programs, or the text for people.
+    pub(super) fn result(self, object: &impl Serialize, text: impl FnOnce() -> String) {
+        if self.json {
+            self.print(&serde_json::to_string(object).unwrap_or_default());
+        } else {
+            self.print(&text());
+        }
+    }
+
+    /// A line for people; programs don't see it.
+    pub(super) fn say(self, text: &str) {
+        if !self.json {
+            self.print(text);
+        }
+    }
+
+    /// A line on standard output. If nobody reads it any more, that is not an error.
+    #[expect(clippy::unused_self, reason = "whoever prints has been given an output to print to")]
+    pub(super) fn print(self, line: &str) {
+        let _ = writeln!(io::stdout().lock(), "{line}");
+    }
+
+    /// A line on standard error.
+    #[expect(clippy::unused_self, reason = "as with `print`")]
+    pub(super) fn complain(self, message: &str) {
+        let _ = writeln!(io::stderr().lock(), "jurat: {message}");
+    }
+
+    /// A progress bar, on a terminal only.
+    pub(super) fn progress(self, length: u64, what: &str) -> ProgressBar {
+        let visible = !self.json && io::stderr().is_terminal();
+        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(length), target);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        bar
+    }
+}

@@ -1,0 +1,148 @@
+//! `jurat run`
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use tokio::{io::AsyncReadExt, sync::watch};
+use tracing_subscriber::{EnvFilter, fmt};
+
+use super::{Failure, output::Output, passphrase::PassphraseArguments};
+use crate::runtime::{self, Config, LogConfig, LogFormat};
+
+/// Run a node until SIGTERM or Ctrl-C
+#[derive(Debug, Args)]
+#[command(after_help = "Example: jurat run council/node-1")]
+pub(super) struct Arguments {
+    /// The node's directory, with its node.toml
+    dir: PathBuf,
+    /// Check configuration, key, genesis and data, and stop
+    #[arg(long)]
+    check: bool,
+    /// Where to listen for HTTP
+    #[arg(long, env = "JURAT_HTTP_LISTEN", value_name = "ADDRESS")]
+    http_listen: Option<SocketAddr>,
+    /// HTTP connections at one time
+    #[arg(long, env = "JURAT_HTTP_MAX_CONNECTIONS", value_name = "N")]
+    http_max_connections: Option<usize>,
+    /// Seconds that a submission waits for its receipt
+    #[arg(long, env = "JURAT_HTTP_RECEIPT_TIMEOUT", value_name = "SECONDS")]
+    http_receipt_timeout: Option<u64>,
+    /// Seconds that it waits while the council has no quorum
+    #[arg(long, env = "JURAT_HTTP_NO_QUORUM_TIMEOUT", value_name = "SECONDS")]
+    http_no_quorum_timeout: Option<u64>,
+    /// Where to listen for links
+    #[arg(long, env = "JURAT_PEER_LISTEN", value_name = "ADDRESS")]
+    peer_listen: Option<SocketAddr>,
+    /// Where to reach a member, NAME=HOST:PORT; may be given several times
+    #[arg(long, env = "JURAT_PEER_ADDRESSES", value_delimiter = ',', value_name = "NAME=HOST:PORT")]
+    peer_address: Vec<String>,
+    /// The network's genesis
+    #[arg(long, env = "JURAT_GENESIS", value_name = "FILE")]
+    genesis: Option<PathBuf>,
+    /// The node's key file
+    #[arg(long, env = "JURAT_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Where the node keeps its data
+    #[arg(long, env = "JURAT_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// What to log: error, warn, info, debug, trace, or a filter
+    #[arg(long, env = "JURAT_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How to log
+    #[arg(long, env = "JURAT_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Stop when standard input ends, as it does when the starting process dies
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+    #[command(flatten)]
+    passphrase: PassphraseArguments,
+}
+
+impl Arguments {
+    /// The file's configuration with what flags and environment change.
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = Config::read(&self.dir).map_err(Failure::unreachable)?;
+        set(&mut config.http.listen, self.http_listen.as_ref());
+        set(&mut config.http.max_connections, self.http_max_connections.as_ref());
+        set(&mut config.http.receipt_timeout, self.http_receipt_timeout.as_ref());
+        set(&mut config.http.no_quorum_timeout, self.http_no_quorum_timeout.as_ref());
+        set(&mut config.peer.listen, self.peer_listen.as_ref());
+        set(&mut config.genesis, self.genesis.as_ref());
+        set(&mut config.key, self.key.as_ref());
+        set(&mut config.data, self.data.as_ref());
+        set(&mut config.log.level, self.log_level.as_ref());
+        set(&mut config.log.format, self.log_format.as_ref());
+        for pair in &self.peer_address {
+            let Some((name, address)) = pair.split_once('=') else {
+                return Err(Failure::Usage(format!("--peer-address takes NAME=HOST:PORT, not {pair:?}")));
+            };
+            config.peer.addresses.insert(name.into(), address.into());
+        }
+        Ok(config)
+    }
+}
+
+fn set<T: Clone>(field: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        field.clone_from(value);
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let config = arguments.config()?;
+    let passphrase = arguments.passphrase.read()?;
+    let files = config.read_files(passphrase.as_ref().map(|p| p.as_slice())).map_err(Failure::unreachable)?;
+    start_logging(&config.log)?;
+    if arguments.check {
+        let data = runtime::check(&config, &files).map_err(Failure::unreachable)?;
+        Output::new(false).print(&format!("ok: configuration, key, genesis and data in {}", data.display()));
+        return Ok(());
+    }
+    super::runtime()?.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let signals = tokio::spawn(wait_for_stop(stop, arguments.stop_with_stdin));
+        let outcome = Box::pin(runtime::run(config, files, stopped, |_| {})).await;
+        signals.abort();
+        outcome.map_err(Failure::unreachable)
+    })
+}
+
+fn start_logging(config: &LogConfig) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.level)
+        .map_err(|error| Failure::Usage(format!("log level {:?}: {error}", config.level)))?;
+    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+async fn wait_for_stop(stop: watch::Sender<bool>, with_stdin: bool) {
+    tokio::select! {
+        () = interrupted() => {}
+        () = stdin_ends(), if with_stdin => {}
+    }
+    let _ = stop.send(true);
+}
+
+/// SIGTERM or SIGINT.
+#[cfg(unix)]
+pub(super) async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the default applies: the process ends at once.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+async fn stdin_ends() {
+    let mut bytes = [0; 64];
+    let mut stdin = tokio::io::stdin();
+    while matches!(stdin.read(&mut bytes).await, Ok(read) if read > 0) {}
+}

@@ -1,0 +1,195 @@
+//! Starting a member: from nothing, or from what its disk holds.
+
+use std::collections::BTreeMap;
+
+use jurat_crypto::Digest;
+use jurat_log::{BatchStamp, Policy, TreeSize, UnixMillis};
+use jurat_pbft::{Batch, BatchTime, CommitProof, Input, NotAMember, Replica, RequestDigest, Sequence};
+use jurat_trust::Registry;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CheckedEntry, Core, EntryBytes, Genesis, GenesisError, Halt, Keys, Ledger, Limits, Record,
+    cosigning::Mark,
+};
+use crate::codec;
+
+/// What a member stores together with its log, so that the journal before it can go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// The last executed sequence.
+    pub sequence: u64,
+    /// The time of the last batch, in milliseconds since the Unix epoch.
+    pub time: u64,
+    /// The registry.
+    pub registry: Registry,
+    /// The stamp of the last batch that let the log grow.
+    pub stamp: Option<Stamp>,
+    /// The largest size that was signed, with its root and the cosignature's time.
+    pub signed: Option<(u64, Digest, u64)>,
+}
+
+/// A [`BatchStamp`] as it is stored.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Stamp {
+    epoch: u64,
+    sequence: u64,
+    time: u64,
+    registry: Digest,
+}
+
+impl From<BatchStamp> for Stamp {
+    fn from(stamp: BatchStamp) -> Self {
+        let BatchStamp { epoch, sequence, time, registry } = stamp;
+        Self { epoch, sequence, time: time.0, registry }
+    }
+}
+
+impl From<Stamp> for BatchStamp {
+    fn from(stamp: Stamp) -> Self {
+        let Stamp { epoch, sequence, time, registry } = stamp;
+        Self { epoch, sequence, time: UnixMillis(time), registry }
+    }
+}
+
+/// A decided batch with the entries that it added to the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Executed {
+    pub(super) batch: Batch,
+    pub(super) proof: CommitProof,
+    #[serde(skip)]
+    pub(super) entries: Vec<EntryBytes>,
+}
+
+impl Executed {
+    /// What the ledger keeps for the sequence. The entries are in the log itself.
+    pub(super) fn to_record(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+}
+
+/// Why a member can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The genesis.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The key is not that of a member.
+    #[error("this node's key is not among the members in genesis.json")]
+    NotAMember(#[from] NotAMember),
+    /// What is on disk contradicts itself.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+}
+
+impl<L: Ledger> Core<L> {
+    /// A member with what its disk holds: the log and its state, and the journal since.
+    pub fn recover(
+        genesis: Genesis,
+        limits: Limits,
+        keys: &Keys,
+        ledger: L,
+        state: Option<State>,
+        journal: impl IntoIterator<Item = Record>,
+    ) -> Result<Self, RecoverError> {
+        let council = genesis.council()?;
+        let policy: Policy = genesis.policy(&[])?;
+        let mut entries: BTreeMap<Digest, EntryBytes> = BTreeMap::new();
+        let (mut promises, mut marks) = (Vec::new(), Vec::new());
+        for record in journal {
+            match record {
+                Record::Entries(new) => {
+                    entries.extend(new.into_iter().map(|entry| (jurat_log::leaf_hash(&entry.0), entry)));
+                }
+                Record::Consensus(record) => promises.push(record),
+                Record::Cosigned { size, root, time } => marks.push((size, root, time)),
+            }
+        }
+        let executed = state.as_ref().map_or_else(jurat_pbft::Executed::default, |state| {
+            jurat_pbft::Executed { sequence: Sequence(state.sequence), time: BatchTime(state.time) }
+        });
+        let registry = match &state {
+            Some(state) => state.registry.clone(),
+            None => genesis.registry()?,
+        };
+        let mut replica = Replica::recover(limits.consensus, council, keys.vote(), executed, promises)?;
+        let ready = replica.take_ready();
+        let mut core = Self::assemble(genesis, policy, limits, keys, replica, ledger, registry);
+        let signed = state.as_ref().and_then(|state| state.signed);
+        for (size, root, time) in signed.into_iter().chain(marks) {
+            if let Ok(size) = TreeSize::new(size) {
+                core.cosigning.restore(Mark { size, root, time });
+            }
+        }
+        core.stamp = state.and_then(|state| state.stamp).map(Into::into);
+        core.resume_signing()?;
+        for entry in entries.into_values().map(CheckedEntry::from_journal) {
+            if core.ledger.index_of(entry.leaf()).map_err(Halt::from)?.is_none() {
+                core.pool.insert(&entry, 0);
+            }
+        }
+        core.carry_out(ready);
+        if let Some(halt) = core.effects.halt.take() {
+            return Err(halt.into());
+        }
+        let waiting: Vec<_> =
+            core.pool.iter().map(|(leaf, entry)| (RequestDigest(*leaf), entry.0.len())).collect();
+        for (digest, size) in waiting {
+            core.replica.step(core.now, Input::Request { digest, size });
+        }
+        // The journal has these records; the frames have nobody to go to yet.
+        core.effects.records.retain(|record| matches!(record, Record::Cosigned { .. }));
+        core.effects.frames.clear();
+        Ok(core)
+    }
+
+    /// Takes up the checkpoint of the log as it is stored, if it was not certified when the member
+    /// went down.
+    fn resume_signing(&mut self) -> Result<(), RecoverError> {
+        let (size, root) = self.ledger.head();
+        self.cosigning.settle(self.ledger.certified());
+        if self.cosigning.certified() == size {
+            return Ok(());
+        }
+        if let Some(stamp) = self.stamp {
+            self.cosign(size, root, stamp)?;
+        }
+        Ok(())
+    }
+
+    /// The records that a shortened journal must begin with, given what is stored by now.
+    #[must_use]
+    pub fn live_records(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        for executed in self.unstored.values() {
+            records.extend(entry_records(&executed.entries));
+            let decided = jurat_pbft::Record::Decided(executed.batch.clone(), executed.proof.clone());
+            records.push(Record::Consensus(decided));
+        }
+        let waiting: Vec<EntryBytes> = self.pool.iter().map(|(_, entry)| entry.clone()).collect();
+        records.extend(entry_records(&waiting));
+        records.extend(self.replica.live_records().into_iter().map(Record::Consensus));
+        records.extend(self.cosigning.live_records());
+        records
+    }
+}
+
+/// Bytes of entries in one record, about: far below what the codec takes, whatever a client sends.
+const RECORD_BYTES: usize = 1 << 20;
+
+/// The records that hold these entries.
+pub(super) fn entry_records(entries: &[EntryBytes]) -> Vec<Record> {
+    let (mut records, mut record, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for entry in entries {
+        bytes += entry.0.len();
+        record.push(entry.clone());
+        if bytes >= RECORD_BYTES {
+            records.push(Record::Entries(std::mem::take(&mut record)));
+            bytes = 0;
+        }
+    }
+    if !record.is_empty() {
+        records.push(Record::Entries(record));
+    }
+    records
+}

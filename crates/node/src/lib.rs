@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+pub mod cli;
+pub mod codec;
+pub mod core;
+pub mod key_file;
+pub mod runtime;
+pub mod time;

@@ -1,0 +1,161 @@
+//! Checking entries on worker threads, as many at once as wait.
+//!
+//! One signature check costs more than all else that happens to an entry, and a batch of them half
+//! as much each. So whoever comes while the workers are busy is checked together with the others
+//! who came.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use jurat_pbft::ReplicaId;
+use rand::{SeedableRng, rngs::StdRng};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::core::{CheckedEntry, EntryBytes, EntryRefusal, Event, check_entries};
+
+/// Entries in one batch check. More would only make the first wait longer.
+const BATCH: usize = 256;
+/// Jobs that may wait.
+const QUEUE: usize = 4096;
+/// Bytes of entries of one member that may wait; what comes beyond is dropped and counted.
+const MEMBER_BYTES: usize = 64 << 20;
+
+/// The verdicts on one job's entries, in their order.
+pub(crate) type Verdicts = Vec<Result<CheckedEntry, EntryRefusal>>;
+
+struct Job {
+    entries: Vec<EntryBytes>,
+    asker: Asker,
+}
+
+enum Asker {
+    Client(oneshot::Sender<Verdicts>),
+    Member(ReplicaId, usize),
+}
+
+/// Takes entries to be checked.
+#[derive(Clone)]
+pub(crate) struct Checker {
+    jobs: mpsc::Sender<Job>,
+    waiting: Arc<BTreeMap<ReplicaId, AtomicUsize>>,
+    stats: Arc<CheckerStats>,
+}
+
+/// What was checked.
+#[derive(Debug, Default)]
+pub(crate) struct CheckerStats {
+    /// Entries checked.
+    pub(crate) checked: AtomicU64,
+    /// Batches in which they were.
+    pub(crate) batches: AtomicU64,
+    /// Entries of members dropped because too many waited.
+    pub(crate) dropped: AtomicU64,
+}
+
+impl Checker {
+    /// Starts checking on `workers` threads; members' verdicts go to `events`.
+    pub(crate) fn start(
+        workers: usize,
+        members: impl Iterator<Item = ReplicaId>,
+        events: mpsc::Sender<Event>,
+    ) -> (Self, Arc<CheckerStats>) {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let waiting = Arc::new(members.map(|member| (member, AtomicUsize::new(0))).collect());
+        let stats = Arc::new(CheckerStats::default());
+        let checker = Self { jobs, waiting, stats: stats.clone() };
+        tokio::spawn(dispatch(queue, workers, checker.waiting.clone(), events, stats.clone()));
+        (checker, stats)
+    }
+
+    /// Checks a client's entries. None if the node stops.
+    pub(crate) async fn check(&self, entries: Vec<EntryBytes>) -> Option<Verdicts> {
+        let (asker, verdicts) = oneshot::channel();
+        self.jobs.send(Job { entries, asker: Asker::Client(asker) }).await.ok()?;
+        verdicts.await.ok()
+    }
+
+    /// Has a member's entries checked, unless too many of them wait.
+    pub(crate) fn check_for(&self, member: ReplicaId, entries: Vec<EntryBytes>) {
+        let Some(waiting) = self.waiting.get(&member) else { return };
+        let (count, bytes) = (entries.len() as u64, entries.iter().map(|entry| entry.0.len()).sum());
+        let before = waiting.fetch_add(bytes, Ordering::Relaxed);
+        let job = Job { entries, asker: Asker::Member(member, bytes) };
+        if before + bytes > MEMBER_BYTES || self.jobs.try_send(job).is_err() {
+            waiting.fetch_sub(bytes, Ordering::Relaxed);
+            self.stats.dropped.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn dispatch(
+    mut queue: mpsc::Receiver<Job>,
+    workers: usize,
+    waiting: Arc<BTreeMap<ReplicaId, AtomicUsize>>,
+    events: mpsc::Sender<Event>,
+    stats: Arc<CheckerStats>,
+) {
+    let free = Arc::new(Semaphore::new(workers));
+    loop {
+        // A worker first, then whatever has come by then.
+        let Ok(worker) = free.clone().acquire_owned().await else { return };
+        let Some(first) = queue.recv().await else { return };
+        let mut count = first.entries.len();
+        let mut jobs = vec![first];
+        while count < BATCH
+            && let Ok(job) = queue.try_recv()
+        {
+            count += job.entries.len();
+            jobs.push(job);
+        }
+        stats.checked.fetch_add(count as u64, Ordering::Relaxed);
+        stats.batches.fetch_add(1, Ordering::Relaxed);
+        let (events, waiting) = (events.clone(), waiting.clone());
+        tokio::task::spawn_blocking(move || {
+            for event in check(jobs, &waiting) {
+                if events.blocking_send(event).is_err() {
+                    return;
+                }
+            }
+            drop(worker);
+        });
+    }
+}
+
+/// Checks all entries of some jobs, answers the clients and returns what members' jobs came to.
+fn check(jobs: Vec<Job>, waiting: &BTreeMap<ReplicaId, AtomicUsize>) -> Vec<Event> {
+    let mut entries = Vec::new();
+    let mut askers = Vec::new();
+    for job in jobs {
+        askers.push((job.asker, job.entries.len()));
+        entries.extend(job.entries);
+    }
+    let mut verdicts = entries
+        .chunks(BATCH)
+        .flat_map(|chunk| check_entries(chunk.to_vec(), StdRng::from_rng(&mut rand::rng())))
+        .collect::<Vec<_>>()
+        .into_iter();
+    let mut events = Vec::new();
+    for (asker, count) in askers {
+        let verdicts: Verdicts = verdicts.by_ref().take(count).collect();
+        match asker {
+            Asker::Client(client) => {
+                // The client may have gone.
+                let _ = client.send(verdicts);
+            }
+            Asker::Member(from, bytes) => {
+                if let Some(waiting) = waiting.get(&from) {
+                    waiting.fetch_sub(bytes, Ordering::Relaxed);
+                }
+                let entries: Vec<CheckedEntry> = verdicts.into_iter().flatten().collect();
+                let refused = count - entries.len();
+                events.push(Event::Checked { from, entries, refused });
+            }
+        }
+    }
+    events
+}

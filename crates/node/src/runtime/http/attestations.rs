@@ -1,0 +1,362 @@
+//! Submitting attestations, and asking for their receipts.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jurat_crypto::Digest;
+use jurat_log::{Attestation, AttestationError, Entry, EntryError, EnvelopeError, LeafIndex, StatementError};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use super::{problem::Problem, state::Shared};
+use crate::{
+    core::{EntryBytes, EntryRefusal},
+    runtime::{driver::Request, receipts::ReceiptAnswer},
+};
+
+/// Attestations in one request at most.
+const MAX_LINES: usize = 4096;
+
+/// How often a waiting request looks whether the council still has its quorum.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Options of a submission.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubmitOptions {
+    /// `receipt` to be answered with receipts; otherwise the answer comes once the entries are
+    /// durable on this node.
+    wait: Option<Wait>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Wait {
+    Receipt,
+}
+
+/// The answer about one attestation.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Receipt(ReceiptAnswer),
+    Accepted {
+        /// Where to ask for the receipt: `/api/v1/receipts/<leaf hash>`.
+        leaf_hash: String,
+    },
+    Refused {
+        error: Problem,
+    },
+}
+
+/// `POST /api/v1/attestations`: one DSSE envelope as JSON, or many as NDJSON, one a line.
+pub(crate) async fn submit(
+    State(shared): State<Arc<Shared>>,
+    options: Result<Query<SubmitOptions>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
+    let Query(options) = match options {
+        Ok(options) => options,
+        Err(error) => {
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "unknown option", error.body_text());
+            return problem.field("wait").into_response();
+        }
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => {
+            let detail = format!("{}; send fewer attestations at once", error.body_text());
+            return Problem::new(error.status(), "the body can't be taken", detail).into_response();
+        }
+    };
+    let ndjson = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("application/x-ndjson"));
+    let lines: Vec<Bytes> = if ndjson { lines(&body) } else { vec![body] };
+    if lines.is_empty() || lines.len() > MAX_LINES {
+        let detail = format!("{} lines; a request has 1 to {MAX_LINES}", lines.len());
+        return Problem::new(StatusCode::BAD_REQUEST, "wrong number of attestations", detail).into_response();
+    }
+    let answers = match take_in(&shared, lines, options.wait).await {
+        Ok(answers) => answers,
+        Err(problem) => return problem.into_response(),
+    };
+    if ndjson { ndjson_response(answers) } else { single_response(answers) }
+}
+
+fn lines(body: &Bytes) -> Vec<Bytes> {
+    body.split(|byte| *byte == b'\n')
+        .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
+        .map(|line| body.slice_ref(line))
+        .collect()
+}
+
+fn single_response(answers: Vec<Answer>) -> Response {
+    match answers.into_iter().next() {
+        Some(Answer::Receipt(receipt)) => (StatusCode::OK, Json(receipt)).into_response(),
+        Some(Answer::Refused { error }) => error.into_response(),
+        Some(accepted) => (StatusCode::ACCEPTED, Json(accepted)).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn ndjson_response(answers: Vec<Answer>) -> Response {
+    const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+    let mut body = Vec::new();
+    for answer in answers {
+        // Answers are strings and numbers; serde has nothing to refuse.
+        let _ = serde_json::to_writer(&mut body, &answer);
+        body.push(b'\n');
+    }
+    ([(header::CONTENT_TYPE, NDJSON)], Body::from(body)).into_response()
+}
+
+/// One line on its way through.
+enum Taken {
+    Refused(Problem),
+    /// In the log already.
+    Logged(Digest, LeafIndex),
+    /// New, or waiting already.
+    Waiting(Digest, oneshot::Receiver<()>),
+}
+
+/// Parses, checks, submits and, if asked to, waits. An error here is about the node, not a line.
+async fn take_in(
+    shared: &Arc<Shared>,
+    lines: Vec<Bytes>,
+    wait: Option<Wait>,
+) -> Result<Vec<Answer>, Problem> {
+    let parsed = parse_all(lines).await;
+    let mut taken = Vec::with_capacity(parsed.len());
+    let (mut unchecked, mut places) = (Vec::new(), Vec::new());
+    for (place, entry) in parsed.into_iter().enumerate() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(problem) => {
+                taken.push(Taken::Refused(problem));
+                continue;
+            }
+        };
+        let leaf = jurat_log::leaf_hash(&entry.0);
+        // First wait, then look: it may be executed in between.
+        let executed = shared.waiters.wait_for(leaf);
+        match shared.reader.index_of(&leaf).map_err(|error| Problem::internal(&error))? {
+            Some(index) => taken.push(Taken::Logged(leaf, index)),
+            None => {
+                taken.push(Taken::Waiting(leaf, executed));
+                unchecked.push(entry);
+                places.push(place);
+            }
+        }
+    }
+    if !unchecked.is_empty() {
+        if !shared.detail().accepts_entries {
+            shared.http_stats.overloaded.fetch_add(1, Ordering::Relaxed);
+            let detail = "too many entries wait to be ordered; nothing of this request was taken";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1));
+        }
+        submit_checked(shared, unchecked, &places, &mut taken).await?;
+    }
+    let mut answers = Vec::with_capacity(taken.len());
+    let deadline = Instant::now() + shared.http.receipt_timeout;
+    for taken in taken {
+        let answer = match (taken, wait) {
+            (Taken::Refused(error), _) => {
+                shared.http_stats.refused.fetch_add(1, Ordering::Relaxed);
+                Answer::Refused { error }
+            }
+            (Taken::Logged(leaf, _) | Taken::Waiting(leaf, _), None) => {
+                Answer::Accepted { leaf_hash: leaf.to_string() }
+            }
+            (Taken::Logged(leaf, index), Some(Wait::Receipt)) => {
+                let certified = shared.waiters.wait_for_size(index.size_through());
+                answer(receipt_when(shared, leaf, certified, deadline).await?)
+            }
+            (Taken::Waiting(leaf, done), Some(Wait::Receipt)) => {
+                answer(receipt_when(shared, leaf, done, deadline).await?)
+            }
+        };
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+fn answer(outcome: Result<ReceiptAnswer, Problem>) -> Answer {
+    match outcome {
+        Ok(receipt) => Answer::Receipt(receipt),
+        Err(error) => Answer::Refused { error },
+    }
+}
+
+/// Checks signatures and gives what holds to the core; what does not becomes a refusal.
+async fn submit_checked(
+    shared: &Shared,
+    unchecked: Vec<EntryBytes>,
+    places: &[usize],
+    taken: &mut [Taken],
+) -> Result<(), Problem> {
+    let stopping =
+        || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the node stops").retry_after(5);
+    let verdicts = shared.checker.check(unchecked).await.ok_or_else(stopping)?;
+    let mut good = Vec::new();
+    for (place, verdict) in places.iter().zip(verdicts) {
+        match verdict {
+            Ok(entry) => good.push(entry),
+            Err(refusal) => taken[*place] = Taken::Refused(refusal_problem(&refusal)),
+        }
+    }
+    if good.is_empty() {
+        return Ok(());
+    }
+    shared.http_stats.accepted.fetch_add(good.len() as u64, Ordering::Relaxed);
+    let (ack, durable) = oneshot::channel();
+    shared.requests.send(Request::Submit(good, ack)).await.map_err(|_| stopping())?;
+    durable.await.map_err(|_| stopping())
+}
+
+/// Waits for `done`, then makes the receipt. The inner error is about this entry.
+async fn receipt_when(
+    shared: &Arc<Shared>,
+    leaf: Digest,
+    done: oneshot::Receiver<()>,
+    deadline: Instant,
+) -> Result<Result<ReceiptAnswer, Problem>, Problem> {
+    let (mut done, mut no_quorum_since) = (Some(done), None);
+    loop {
+        if let Some(receipt) = shared.receipts.receipt_of(&leaf).map_err(|error| Problem::internal(&error))? {
+            return Ok(Ok(receipt));
+        }
+        let now = Instant::now();
+        match shared.detail().lacking_quorum() {
+            None => no_quorum_since = None,
+            Some(reason) => {
+                let since = *no_quorum_since.get_or_insert(now);
+                if now >= since + shared.http.no_quorum_timeout {
+                    return Ok(Err(not_yet(shared, leaf, &reason)));
+                }
+            }
+        }
+        if now >= deadline {
+            return Ok(Err(not_yet(shared, leaf, "the council has not ordered it in time")));
+        }
+        // Looks again at times, to notice that the quorum went or came.
+        let next_look = (now + LOOK_AGAIN).min(deadline);
+        match &mut done {
+            None => sleep_until(next_look).await,
+            Some(waiting) => {
+                if timeout_at(next_look, waiting).await.is_ok() {
+                    done = None;
+                }
+            }
+        }
+    }
+}
+
+fn not_yet(shared: &Shared, leaf: Digest, reason: &str) -> Problem {
+    shared.http_stats.timed_out.fetch_add(1, Ordering::Relaxed);
+    let detail = format!(
+        "{reason}. The entry is kept and will be ordered; ask for its receipt at /api/v1/receipts/{leaf}, or submit it again"
+    );
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no receipt yet", detail).retry_after(2)
+}
+
+/// `GET /api/v1/receipts/<leaf hash>`.
+pub(crate) async fn receipt(State(shared): State<Arc<Shared>>, Path(leaf_hash): Path<String>) -> Response {
+    let Ok(leaf) = leaf_hash.parse::<Digest>() else {
+        let detail = "a leaf hash has 64 lower-case hex digits";
+        return Problem::new(StatusCode::BAD_REQUEST, "not a leaf hash", detail)
+            .field("leaf_hash")
+            .into_response();
+    };
+    match shared.receipts.receipt_of(&leaf) {
+        Ok(Some(receipt)) => Json(receipt).into_response(),
+        Ok(None) => {
+            let detail = "no entry with this leaf hash is logged and certified here";
+            Problem::new(StatusCode::NOT_FOUND, "no such receipt", detail).into_response()
+        }
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}
+
+async fn parse_all(lines: Vec<Bytes>) -> Vec<Result<EntryBytes, Problem>> {
+    let parse = |lines: Vec<Bytes>| lines.iter().map(|line| parse(line)).collect::<Vec<_>>();
+    if lines.len() < 16 {
+        return parse(lines);
+    }
+    // Some milliseconds of work: not on the threads that serve sockets.
+    tokio::task::spawn_blocking(move || parse(lines)).await.unwrap_or_default()
+}
+
+fn parse(envelope: &[u8]) -> Result<EntryBytes, Problem> {
+    let attestation = Attestation::from_envelope(envelope).map_err(|error| envelope_problem(&error))?;
+    Ok(EntryBytes(Entry::Attestation(attestation).encode().into()))
+}
+
+fn envelope_problem(error: &EnvelopeError) -> Problem {
+    let status = match error {
+        EnvelopeError::TooLarge(_) | EnvelopeError::Attestation(AttestationError::TooLong(_)) => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let field = match error {
+        EnvelopeError::Json(error) => error.place.as_str(),
+        EnvelopeError::Base64(field) => field,
+        EnvelopeError::Signatures(_) => "signatures",
+        EnvelopeError::KeyId(_) => "signatures[0].keyid",
+        EnvelopeError::SignatureLength(_) => "signatures[0].sig",
+        EnvelopeError::Attestation(error) => match error {
+            AttestationError::KeyType(_) => "signatures[0].keyid",
+            AttestationError::TooLong(_) => "payload",
+            _ => "payloadType",
+        },
+        EnvelopeError::TooLarge(_) | EnvelopeError::NotUtf8 => "the envelope",
+    };
+    Problem::new(status, "not an attestation", error.to_string()).field(field)
+}
+
+fn refusal_problem(refusal: &EntryRefusal) -> Problem {
+    let unprocessable = |title, field: String| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, title, refusal.to_string()).field(field)
+    };
+    match refusal {
+        EntryRefusal::Signature => unprocessable("bad signature", "signatures[0].sig".into()),
+        EntryRefusal::Statement(error) => {
+            let field = match error {
+                StatementError::PayloadType(_) => "payloadType".to_owned(),
+                StatementError::Json(error) => format!("payload.{}", error.place),
+                StatementError::Type(_) => "payload._type".into(),
+                StatementError::NoSubject => "payload.subject".into(),
+                StatementError::NoDigest(place)
+                | StatementError::EmptyDigest(place)
+                | StatementError::Sha256(place) => {
+                    format!("payload.{place}")
+                }
+                StatementError::PredicateType => "payload.predicateType".into(),
+                StatementError::Attestor(_) | StatementError::OtherAttestor { .. } => {
+                    "payload.attestor".into()
+                }
+                StatementError::NotUtf8 => "payload".into(),
+            };
+            unprocessable("not a statement", field)
+        }
+        EntryRefusal::Entry(EntryError::TooLong(_)) => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", refusal.to_string()).field("payload")
+        }
+        EntryRefusal::Entry(_) => unprocessable("not an attestation", "the envelope".into()),
+    }
+}

@@ -1,0 +1,175 @@
+//! `GET /metrics`, for Prometheus.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, text::encode},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::{problem::Problem, state::Shared};
+
+const OPENMETRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let mut registry = Registry::with_prefix("jurat");
+    registry.register_collector(Box::new(NodeMetrics(shared)));
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}
+
+struct NodeMetrics(Arc<Shared>);
+
+impl std::fmt::Debug for NodeMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeMetrics")
+    }
+}
+
+type Label = Vec<(&'static str, String)>;
+
+impl Collector for NodeMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let shared = &self.0;
+        let detail = shared.detail();
+        let (status, counters) = (&detail.status, &detail.counters);
+        let as_gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let gauges: [(&str, &str, u64); 12] = [
+            ("log_size", "Entries in the log", status.log_size),
+            ("certified_size", "Entries covered by a cosigned checkpoint", status.certified_size),
+            ("view", "Consensus view", status.view),
+            ("changing_view", "Whether a view change is under way", status.changing_view.into()),
+            ("sequence", "Last executed sequence", status.sequence),
+            ("stable_sequence", "Last stable checkpoint", status.stable_sequence),
+            ("has_quorum", "Whether enough members are connected", status.has_quorum.into()),
+            ("waiting_entries", "Entries that wait to be ordered", status.waiting_entries as u64),
+            ("waiting_bytes", "Bytes of entries that wait to be ordered", detail.waiting_bytes as u64),
+            ("waiting_clients", "Entries whose receipt a client waits for", shared.waiters.len() as u64),
+            (
+                "journal_bytes",
+                "Bytes in the journal since it was shortened",
+                shared.journal_stats.bytes.load(Relaxed),
+            ),
+            ("uptime_seconds", "Seconds since the start", status.uptime),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(as_gauge(value));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let counts: [(&str, &str, u64); 17] = [
+            ("executed_entries", "Entries executed", counters.executed_entries),
+            ("executed_batches", "Batches executed", counters.executed_batches),
+            ("duplicate_entries", "Entries in batches that were logged already", counters.duplicate_entries),
+            ("repeated_entries", "Entries from members that were known already", counters.repeated_entries),
+            ("bad_entries", "Entries from members that failed a check", counters.bad_entries),
+            (
+                "overflowed_entries",
+                "Entries from members not taken for lack of room",
+                counters.overflowed_entries,
+            ),
+            ("bad_signatures", "Checkpoint signatures that did not hold", counters.bad_signatures),
+            ("bad_checkpoints", "Checkpoints from members that were not usable", counters.bad_checkpoints),
+            ("view_changes", "View changes called for", status.view_changes),
+            (
+                "checked_entries",
+                "Entries whose signature was checked",
+                shared.checker_stats.checked.load(Relaxed),
+            ),
+            (
+                "check_batches",
+                "Batches in which they were checked",
+                shared.checker_stats.batches.load(Relaxed),
+            ),
+            (
+                "dropped_checks",
+                "Entries of members dropped before a check",
+                shared.checker_stats.dropped.load(Relaxed),
+            ),
+            ("journal_syncs", "Syncs of the journal", shared.journal_stats.syncs.load(Relaxed)),
+            ("journal_records", "Records written to the journal", shared.journal_stats.records.load(Relaxed)),
+            (
+                "accepted_attestations",
+                "Attestations taken over HTTP",
+                shared.http_stats.accepted.load(Relaxed),
+            ),
+            (
+                "refused_attestations",
+                "Attestations refused over HTTP",
+                shared.http_stats.refused.load(Relaxed),
+            ),
+            (
+                "timed_out_attestations",
+                "Submissions without a receipt in time",
+                shared.http_stats.timed_out.load(Relaxed),
+            ),
+        ];
+        for (name, help, value) in counts {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        let http = [
+            ("overloaded", shared.http_stats.overloaded.load(Relaxed)),
+            ("connection", shared.http_stats.connections_refused.load(Relaxed)),
+        ];
+        labelled(&mut encoder, "http_refused", "Requests and connections turned away", "reason", http)?;
+        labelled(&mut encoder, "links", "What happened on links", "event", shared.link_counters.all())?;
+        let refused = detail.refused.iter().map(|(refusal, count)| (format!("{refusal:?}"), *count));
+        labelled(&mut encoder, "consensus_refused", "Consensus messages not acted on", "reason", refused)?;
+        let dropped = shared.outboxes.iter().map(|(member, outbox)| (member.clone(), outbox.dropped()));
+        labelled(
+            &mut encoder,
+            "frames_dropped",
+            "Frames that a member's queue had no room for",
+            "member",
+            dropped,
+        )?;
+        let connected =
+            status.members.iter().map(|member| (member.name.clone(), u64::from(member.connected)));
+        labelled_gauge(&mut encoder, "member_connected", "Whether there is a link to a member", connected)?;
+        let lag = status.members.iter().filter_map(|member| Some((member.name.clone(), member.lag?)));
+        labelled_gauge(&mut encoder, "member_lag", "Batches that a member is behind", lag)
+    }
+}
+
+fn labelled<N: Into<String>>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    values: impl IntoIterator<Item = (N, u64)>,
+) -> std::fmt::Result {
+    let zero = ConstCounter::new(0_u64);
+    let mut family = encoder.encode_descriptor(name, help, None, zero.metric_type())?;
+    for (value, count) in values {
+        let labels: Label = vec![(label, value.into())];
+        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn labelled_gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (String, u64)>,
+) -> std::fmt::Result {
+    let zero = ConstGauge::new(0_i64);
+    let mut family = encoder.encode_descriptor(name, help, None, zero.metric_type())?;
+    for (value, number) in values {
+        let labels: Label = vec![("member", value)];
+        ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! What request handlers share.
+
+use std::{sync::Arc, time::Duration};
+
+use jurat_store::LogReader;
+use tokio::sync::{mpsc, watch};
+
+use crate::runtime::{
+    checker::{Checker, CheckerStats},
+    driver::Request,
+    journal_writer::JournalStats,
+    link::{LinkCounters, Outbox},
+    receipts::Receipts,
+    status::Detail,
+    waiters::Waiters,
+};
+
+/// Handles to the node.
+pub(crate) struct Shared {
+    pub(crate) reader: LogReader,
+    pub(crate) receipts: Receipts,
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) checker: Checker,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) detail: watch::Receiver<Arc<Detail>>,
+    pub(crate) checker_stats: Arc<CheckerStats>,
+    pub(crate) journal_stats: Arc<JournalStats>,
+    pub(crate) link_counters: Arc<LinkCounters>,
+    pub(crate) outboxes: Vec<(String, Arc<Outbox>)>,
+    pub(crate) http: HttpLimits,
+    pub(crate) http_stats: HttpStats,
+}
+
+/// Bounds of the HTTP interface.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HttpLimits {
+    /// Connections at one time.
+    pub(crate) max_connections: usize,
+    /// How long a receipt is waited for.
+    pub(crate) receipt_timeout: Duration,
+    /// How long it is waited for while the council has no quorum.
+    pub(crate) no_quorum_timeout: Duration,
+}
+
+/// What the HTTP interface did.
+#[derive(Debug, Default)]
+pub(crate) struct HttpStats {
+    pub(crate) accepted: std::sync::atomic::AtomicU64,
+    pub(crate) refused: std::sync::atomic::AtomicU64,
+    pub(crate) overloaded: std::sync::atomic::AtomicU64,
+    pub(crate) timed_out: std::sync::atomic::AtomicU64,
+    pub(crate) connections_refused: std::sync::atomic::AtomicU64,
+}
+
+impl Shared {
+    /// The latest snapshot.
+    pub(crate) fn detail(&self) -> Arc<Detail> {
+        self.detail.borrow().clone()
+    }
+}

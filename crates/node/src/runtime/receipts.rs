@@ -1,0 +1,116 @@
+//! Receipts, made from the stored log.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jurat_crypto::Digest;
+use jurat_log::{BatchStamp, Checkpoint, Entry, LeafIndex, Note, Receipt, TreeSize};
+use jurat_store::{LogError, LogReader};
+use serde::Serialize;
+
+use crate::core::Genesis;
+
+/// A receipt with what programs want to know of it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ReceiptAnswer {
+    /// Where the entry is in the log.
+    pub(crate) index: u64,
+    /// Its leaf hash, in hex.
+    pub(crate) leaf_hash: String,
+    /// The size of the log that the checkpoint is about.
+    pub(crate) log_size: u64,
+    /// When the council ordered the entry's batch: RFC 3339.
+    pub(crate) batch_time: Option<String>,
+    /// The members that cosigned the checkpoint.
+    pub(crate) cosigners: Vec<String>,
+    /// The receipt itself, as it is kept in a file.
+    pub(crate) receipt: String,
+}
+
+/// Why there is no receipt.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoReceipt {
+    /// The log can't be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// What is stored does not make sense.
+    #[error("the stored log is damaged: {0}")]
+    Damaged(&'static str),
+}
+
+/// A certified checkpoint, taken apart once for all entries of its batch.
+struct Certified {
+    size: TreeSize,
+    note: Note,
+    batch_time: Option<String>,
+    cosigners: Vec<String>,
+}
+
+/// Makes receipts.
+pub(crate) struct Receipts {
+    reader: LogReader,
+    genesis: Genesis,
+    /// The checkpoint used last, and the first index that it does not serve: entries of one batch
+    /// are asked for together.
+    last: Mutex<Option<(LeafIndex, Arc<Certified>)>>,
+}
+
+impl Receipts {
+    pub(crate) fn new(reader: LogReader, genesis: Genesis) -> Self {
+        Self { reader, genesis, last: Mutex::new(None) }
+    }
+
+    /// The receipt of the entry at an index: by the first certified checkpoint that covers it, so
+    /// it is the same whenever it is asked for. None while there is no such checkpoint.
+    pub(crate) fn receipt(&self, index: LeafIndex) -> Result<Option<ReceiptAnswer>, NoReceipt> {
+        let Some(certified) = self.certified(index)? else { return Ok(None) };
+        let bytes = self.reader.entry(index)?;
+        let entry = Entry::decode(&bytes).map_err(|_| NoReceipt::Damaged("an entry can't be read"))?;
+        let Entry::Attestation(attestation) = &entry;
+        let proof = self.reader.inclusion_proof(index, certified.size)?;
+        let receipt = Receipt::new(attestation, index, proof, &certified.note);
+        Ok(Some(ReceiptAnswer {
+            index: index.value(),
+            leaf_hash: jurat_log::leaf_hash(&bytes).to_string(),
+            log_size: certified.size.value(),
+            batch_time: certified.batch_time.clone(),
+            cosigners: certified.cosigners.clone(),
+            receipt: receipt.to_string(),
+        }))
+    }
+
+    /// The receipt of the entry with a leaf hash, if it is in the log and certified.
+    pub(crate) fn receipt_of(&self, leaf: &Digest) -> Result<Option<ReceiptAnswer>, NoReceipt> {
+        match self.reader.index_of(leaf)? {
+            Some(index) => self.receipt(index),
+            None => Ok(None),
+        }
+    }
+
+    fn certified(&self, index: LeafIndex) -> Result<Option<Arc<Certified>>, NoReceipt> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((from, certified)) = &*last
+            && (*from..).contains(&index)
+            && certified.size.contains(index)
+        {
+            return Ok(Some(certified.clone()));
+        }
+        let Some((size, text)) = self.reader.checkpoint_covering(index)? else { return Ok(None) };
+        let certified = Arc::new(self.take_apart(size, &text)?);
+        *last = Some((index, certified.clone()));
+        Ok(Some(certified))
+    }
+
+    fn take_apart(&self, size: TreeSize, text: &str) -> Result<Certified, NoReceipt> {
+        let damaged = NoReceipt::Damaged("a checkpoint can't be read");
+        let note =
+            Note::parse(text.as_bytes()).map_err(|_| NoReceipt::Damaged("a checkpoint can't be read"))?;
+        let checkpoint = Checkpoint::parse(note.text()).map_err(|_| damaged)?;
+        let stamp = BatchStamp::of(&checkpoint).ok().flatten();
+        let cosigned =
+            |member: &&crate::core::Member| note.signatures().iter().any(|line| line.is_by(&member.cosign));
+        let cosigners = self.genesis.members().iter().filter(cosigned).map(|member| member.name.to_string());
+        let cosigners = cosigners.collect();
+        let batch_time = stamp.map(|stamp| crate::time::rfc3339(stamp.time.0));
+        Ok(Certified { size, note, batch_time, cosigners })
+    }
+}

@@ -1,0 +1,82 @@
+//! Who waits for an entry's receipt.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jurat_crypto::Digest;
+use jurat_log::TreeSize;
+use tokio::sync::oneshot;
+
+/// Clients that wait until entries are executed and their checkpoint is certified.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By leaf hash, until the entry is executed.
+    executing: HashMap<Digest, Vec<oneshot::Sender<()>>>,
+    /// By the size of the log after their batch, until that is certified.
+    certifying: BTreeMap<TreeSize, Vec<oneshot::Sender<()>>>,
+}
+
+impl Waiters {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for an entry. The caller looks into the log afterwards: the entry may be there already.
+    pub(crate) fn wait_for(&self, leaf: Digest) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.state().executing.entry(leaf).or_default().push(sender);
+        receiver
+    }
+
+    /// Waits until the log is certified up to a size.
+    pub(crate) fn wait_for_size(&self, size: TreeSize) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.state().certifying.entry(size).or_default().push(sender);
+        receiver
+    }
+
+    /// Entries were executed; the log has this size with their batch.
+    pub(crate) fn executed(&self, leaves: &[Digest], size: TreeSize) {
+        let mut state = self.state();
+        for leaf in leaves {
+            if let Some(waiters) = state.executing.remove(leaf) {
+                state.certifying.entry(size).or_default().extend(waiters);
+            }
+        }
+    }
+
+    /// The log is certified up to a size.
+    pub(crate) fn certified(&self, size: TreeSize) {
+        let mut state = self.state();
+        let mut done = state.certifying.split_off(&size);
+        // split_off gives what lies at or above; what lies above goes on waiting.
+        let at = done.remove(&size);
+        let below = std::mem::replace(&mut state.certifying, done);
+        drop(state);
+        for waiter in below.into_values().flatten().chain(at.into_iter().flatten()) {
+            // The client may have gone.
+            let _ = waiter.send(());
+        }
+    }
+
+    /// Forgets clients that went away.
+    pub(crate) fn sweep(&self) {
+        let mut state = self.state();
+        state.executing.retain(|_, waiters| {
+            waiters.retain(|waiter| !waiter.is_closed());
+            !waiters.is_empty()
+        });
+    }
+
+    /// Entries that somebody waits for.
+    pub(crate) fn len(&self) -> usize {
+        self.state().executing.len()
+    }
+}
