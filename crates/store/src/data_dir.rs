@@ -133,7 +133,11 @@ fn check(vfs: &dyn Vfs, root: &Path, network: NetworkId) -> Result<Found, DataDi
         let empty = names.iter().all(|name| harmless.contains(&name.as_str()));
         return if empty { Ok(Found::Nothing) } else { Err(foreign()) };
     }
-    let marker = vfs.read(&root.join(MARKER), MAX_MARKER)?;
+    let path = root.join(MARKER);
+    if vfs.file_len(&path)?.is_none_or(|len| len > MAX_MARKER) {
+        return Err(foreign());
+    }
+    let marker = vfs.read(&path, MAX_MARKER)?;
     let marker = str::from_utf8(&marker).map_err(|_| foreign())?;
     let lines: Vec<&str> = marker.lines().collect();
     let (version, found) = match lines.as_slice() {
@@ -239,6 +243,7 @@ mod tests {
     fn foreign_directories_are_refused_untouched() {
         for (name, content, expected) in [
             ("thesis.tex", "", "is neither empty nor a Jurat data directory"),
+            ("format", &"x".repeat(2000), "is neither empty nor a Jurat data directory"),
             ("format", "jpeg", "is neither empty nor a Jurat data directory"),
             ("format", "jurat data directory\nversion 1\n", "is neither empty nor a Jurat data directory"),
             ("format", "jurat data directory\nversion 2\nsomething new", "has format 2"),

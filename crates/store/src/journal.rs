@@ -48,7 +48,7 @@ pub struct Journal {
     appended: Position,
 }
 
-/// How many records were appended to a journal since it was opened.
+/// The place of a record among those appended to a journal since it was opened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Position(u64);
 

@@ -15,6 +15,6 @@ pub use journal::{
 pub use log_store::{
     Batch, Damage, Finding, FlushPlan, FsckReport, LogEntry, LogError, LogHead, LogReader, LogStore,
     MAX_CHECKPOINT_BYTES, MAX_ENTRIES_READ, MAX_ENTRY_BYTES_READ, MAX_FINDINGS, MAX_SEQUENCE_RECORD_BYTES,
-    MAX_STATE_BYTES, SequenceRecord, fsck,
+    MAX_STATE_BYTES, MAX_UNFLUSHED_BYTES, SequenceRecord, fsck,
 };
 pub use vfs::{Fault, Lock, MemFs, Operation, StdFs, Step, Survivors, Vfs, VfsFile};

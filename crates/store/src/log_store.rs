@@ -14,7 +14,8 @@ use std::{fmt, sync::Arc};
 
 use jurat_crypto::Digest;
 use jurat_log::{
-    EMPTY_ROOT, LeafIndex, MAX_ENTRY_BYTES, RightEdge, TileCoord, TileKind, TreeSize, leaf_hash, split_bundle,
+    EMPTY_ROOT, EntryTooLong, LeafIndex, MAX_ENTRY_BYTES, RightEdge, TILE_WIDTH, Tile, TileCoord, TileKind,
+    TreeSize, leaf_hash, split_bundle,
 };
 
 use self::{
@@ -41,6 +42,9 @@ pub const MAX_CHECKPOINT_BYTES: usize = 1 << 20;
 /// The longest state that a caller may keep with a flush, in bytes.
 pub const MAX_STATE_BYTES: usize = 64 << 20;
 
+/// The most entries, records and checkpoints that may wait to be flushed, in bytes.
+pub const MAX_UNFLUSHED_BYTES: usize = 1 << 30;
+
 /// The log of a node: one writer, to whom this belongs, and any number of [`LogReader`]s.
 ///
 /// [`append`](Self::append) is done in memory, at once. [`plan_flush`](Self::plan_flush) marks
@@ -52,9 +56,9 @@ pub const MAX_STATE_BYTES: usize = 64 << 20;
 /// rest: the index of each leaf hash, the record of each sequence, the certified checkpoints, and
 /// what was flushed last. The index is written last; what it says was flushed is there.
 ///
-/// Memory: the entries, hashes and records not flushed yet, up to 255 entries of the last bundle,
-/// a right edge of at most 64 KiB, at most 1024 tiles (17 MB) and 64 MiB of pages of the index.
-/// It doesn't grow with the log.
+/// Memory: the entries, hashes and records not flushed yet, at most [`MAX_UNFLUSHED_BYTES`] besides
+/// the hashes; up to 255 entries of the last bundle; a right edge of at most 64 KiB; at most 1024
+/// tiles (17 MB); and 64 MiB of pages of the index. It doesn't grow with the log.
 pub struct LogStore {
     shared: Arc<Shared>,
 }
@@ -82,7 +86,7 @@ impl LogEntry {
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Result<Self, LogError> {
         let bytes = bytes.into();
         if bytes.len() > MAX_ENTRY_BYTES {
-            return Err(too_long(jurat_log::EntryTooLong(bytes.len())));
+            return Err(too_long(EntryTooLong(bytes.len())));
         }
         Ok(Self { leaf_hash: leaf_hash(&bytes), bytes })
     }
@@ -137,7 +141,7 @@ impl LogStore {
     ///
     /// The right edge is read and its root compared with the recorded one; of everything else it's
     /// checked that the files are there. Nothing that is damaged is repaired by dropping it: the
-    /// error names the file, and nothing was changed.
+    /// error names the file, and the log is left as it was.
     pub fn open(dir: &DataDir) -> Result<(Self, Arc<[u8]>), LogError> {
         let files = LogFiles::new(dir);
         // An index that went missing must not turn a log into an empty one.
@@ -163,18 +167,17 @@ impl LogStore {
     ///
     /// The first batch of a log may have any number; each other one follows the one before.
     pub fn append(&mut self, batch: Batch) -> Result<LogHead, LogError> {
-        let Batch { sequence, record, entries } = batch;
-        if record.len() > MAX_SEQUENCE_RECORD_BYTES {
-            let (what, len) = ("the record of a sequence", record.len());
+        if batch.record.len() > MAX_SEQUENCE_RECORD_BYTES {
+            let (what, len) = ("the record of a sequence", batch.record.len());
             return Err(LogError::TooLong { what, len, max: MAX_SEQUENCE_RECORD_BYTES });
         }
         let mut memory = self.shared.memory_mut();
         if let Some(last) = memory.head().sequence
-            && last.checked_add(1) != Some(sequence)
+            && last.checked_add(1) != Some(batch.sequence)
         {
-            return Err(LogError::Sequence { last, got: sequence });
+            return Err(LogError::Sequence { last, got: batch.sequence });
         }
-        memory.append(sequence, record, entries);
+        memory.append(batch)?;
         Ok(memory.head())
     }
 
@@ -205,8 +208,8 @@ fn read_open_bundle(files: &LogFiles, edge: &RightEdge) -> Result<Vec<LogEntry>,
     let Some(coord) = TileCoord::partial(TileKind::Entries, edge.size()) else { return Ok(Vec::new()) };
     let bundle = files.read(coord)?;
     let tile = edge.partial_tiles().find(|tile| tile.coord().kind() == TileKind::Hashes(0));
-    let hashes = tile.iter().flat_map(jurat_log::Tile::hashes);
-    let first = coord.index() * jurat_log::TILE_WIDTH as u64;
+    let hashes = tile.iter().flat_map(Tile::hashes);
+    let first = coord.index() * TILE_WIDTH as u64;
     let indices = (first..).map_while(|index| LeafIndex::new(index).ok());
     let entries = split_bundle(coord, &bundle).map_err(|error| files.bad_bundle(coord, error))?;
     let mut open_bundle = Vec::with_capacity(entries.len());

@@ -188,7 +188,9 @@ fn the_limits_are_refused_without_harm() {
     let fs = MemFs::new();
     let mut journal = open(&fs).unwrap().journal;
     let record = vec![1; jurat_store::MAX_RECORD_BYTES];
-    assert!(matches!(journal.append(&[&record[..], &[1]].concat()), Err(JournalError::RecordTooLong { .. })));
+    let long = [&record[..], &[1]].concat();
+    assert!(matches!(journal.append(&long), Err(JournalError::RecordTooLong { .. })));
+    assert!(matches!(journal.rotate([&long[..]]), Err(JournalError::RecordTooLong { .. })));
     let fit = jurat_store::MAX_UNSYNCED_BYTES / (record.len() + 4);
     for _ in 0..fit {
         journal.append(&record).unwrap();

@@ -186,6 +186,24 @@ fn what_the_log_does_not_have_is_refused() {
 }
 
 #[test]
+fn appending_ends_when_nothing_is_flushed() {
+    let (mut store, _) = open(&MemFs::new()).unwrap();
+    let record: Arc<[u8]> = vec![0; jurat_store::MAX_SEQUENCE_RECORD_BYTES].into();
+    let batch = |sequence| Batch { sequence, record: Arc::clone(&record), entries: Vec::new() };
+    let fit = jurat_store::MAX_UNFLUSHED_BYTES / record.len();
+    for sequence in 1..=fit as u64 {
+        store.append(batch(sequence)).unwrap();
+    }
+    let head = store.reader().head();
+    assert!(matches!(store.append(batch(fit as u64 + 1)), Err(LogError::NotFlushed)));
+    assert!(matches!(store.reader().put_checkpoint(size(0), "note"), Err(LogError::NotFlushed)));
+    assert_eq!(store.reader().head(), head);
+    let long = Arc::from(vec![0; record.len() + 1]);
+    let batch = Batch { sequence: 1, record: long, entries: Vec::new() };
+    assert!(matches!(store.append(batch), Err(LogError::TooLong { .. })));
+}
+
+#[test]
 fn a_data_directory_has_one_log_and_one_journal() {
     let fs = MemFs::new();
     let dir = data_dir(fs.clone(), Path::new("/data")).unwrap();

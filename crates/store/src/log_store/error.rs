@@ -5,6 +5,7 @@ use std::{error::Error, fmt, path::PathBuf};
 use jurat_crypto::Digest;
 use jurat_log::{LeafIndex, ProofError, ProveError, ResumeError, TileCoord, TiledNodesError, TreeSize};
 
+use super::MAX_UNFLUSHED_BYTES;
 use crate::DiskError;
 
 /// Why the log on disk couldn't be opened, read or written.
@@ -31,6 +32,9 @@ pub enum LogError {
         /// The limit in bytes.
         max: usize,
     },
+    /// Too much waits to be flushed: the disk doesn't keep up, or nobody flushes.
+    #[error("more than {MAX_UNFLUSHED_BYTES} bytes of the log wait to be flushed: flush first")]
+    NotFlushed,
     /// The caller asked for what the log doesn't have yet.
     #[error("asked for leaf {index}, the log has {size} leaves")]
     NoSuchLeaf {

@@ -19,11 +19,12 @@ use super::{
 pub struct FlushPlan {
     shared: Arc<Shared>,
     frozen: Arc<Frozen>,
+    written: bool,
 }
 
 impl FlushPlan {
     pub(super) fn new(shared: Arc<Shared>, frozen: Arc<Frozen>) -> Self {
-        Self { shared, frozen }
+        Self { shared, frozen, written: false }
     }
 
     /// Where the log stands on the disk once this is written.
@@ -35,8 +36,9 @@ impl FlushPlan {
     ///
     /// On an error it's unknown how much is; the log can't be flushed any more, and the node must
     /// stop. Opening it again finds this flush or the one before.
-    pub fn write(self) -> Result<LogHead, LogError> {
+    pub fn write(mut self) -> Result<LogHead, LogError> {
         let result = self.write_all();
+        self.written = true;
         let mut memory = self.shared.memory_mut();
         if result.is_ok() {
             memory.thaw();
@@ -105,9 +107,9 @@ impl FlushPlan {
 
 impl Drop for FlushPlan {
     fn drop(&mut self) {
-        let mut memory = self.shared.memory_mut();
-        if memory.flush == Flush::UnderWay {
-            memory.flush = Flush::Idle;
+        // After writing, the next flush may be under way already.
+        if !self.written {
+            self.shared.memory_mut().flush = Flush::Idle;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jurat_crypto::Digest;
 use jurat_log::{LeafIndex, RightEdge, TILE_WIDTH, Tile, TileCoord, TreeSize};
 
-use super::{LogEntry, LogHead, SequenceRecord};
+use super::{Batch, LogEntry, LogError, LogHead, MAX_UNFLUSHED_BYTES, SequenceRecord};
 
 /// Locked for moments only, never while the disk is used.
 pub(super) struct Memory {
@@ -31,6 +31,8 @@ pub(super) struct Generation {
     pub(super) sequences: BTreeMap<u64, SequenceRecord>,
     /// Those put meanwhile, whatever their size.
     pub(super) checkpoints: BTreeMap<TreeSize, Arc<str>>,
+    /// Of entries, records and checkpoints.
+    bytes: usize,
 }
 
 /// A generation that doesn't grow any more, and what else its flush needs.
@@ -62,6 +64,7 @@ impl Generation {
             full_tiles: BTreeMap::new(),
             sequences: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
+            bytes: 0,
         }
     }
 }
@@ -77,7 +80,10 @@ impl Memory {
         self.growing.end
     }
 
-    pub(super) fn append(&mut self, sequence: u64, record: Arc<[u8]>, entries: Vec<LogEntry>) {
+    /// Appends a batch, whose sequence is the next one.
+    pub(super) fn append(&mut self, batch: Batch) -> Result<(), LogError> {
+        let Batch { sequence, record, entries } = batch;
+        self.reserve(record.len() + entries.iter().map(|entry| entry.bytes().len()).sum::<usize>())?;
         let growing = &mut self.growing;
         let first = growing.end.size;
         for (index, entry) in (first.value()..).map_while(|index| LeafIndex::new(index).ok()).zip(&entries) {
@@ -88,6 +94,23 @@ impl Memory {
         growing.sequences.insert(sequence, SequenceRecord { first, count: entries.len() as u64, record });
         growing.entries.extend(entries);
         growing.end = LogHead { size: self.edge.size(), root: self.edge.root(), sequence: Some(sequence) };
+        Ok(())
+    }
+
+    pub(super) fn put_checkpoint(&mut self, size: TreeSize, note: &str) -> Result<(), LogError> {
+        self.reserve(note.len())?;
+        self.growing.checkpoints.insert(size, Arc::from(note));
+        Ok(())
+    }
+
+    /// Counts bytes that wait for a flush, if there may be so many.
+    fn reserve(&mut self, bytes: usize) -> Result<(), LogError> {
+        let waiting: usize = self.generations().map(|generation| generation.bytes).sum();
+        if waiting + bytes > MAX_UNFLUSHED_BYTES {
+            return Err(LogError::NotFlushed);
+        }
+        self.growing.bytes += bytes;
+        Ok(())
     }
 
     /// Begins a new generation and returns the one before for flushing, or the one whose flush was

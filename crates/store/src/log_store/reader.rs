@@ -81,6 +81,9 @@ impl LogReader {
                 Some(entry) => vec![entry],
                 None => self.entries_on_disk(index..end)?,
             };
+            if found.is_empty() {
+                break;
+            }
             index += found.len() as u64;
             for entry in found {
                 bytes += entry.len();
@@ -192,8 +195,7 @@ impl LogReader {
             });
         }
         self.check_size(size)?;
-        self.0.memory_mut().growing.checkpoints.insert(size, Arc::from(note));
-        Ok(())
+        self.0.memory_mut().put_checkpoint(size, note)
     }
 
     /// The certified checkpoint of the smallest size that has leaf `index`.
