@@ -27,14 +27,9 @@ pub enum Input {
     /// A message came over the link of a member. The link authenticates the member; what counts
     /// towards a decision is signed besides.
     Message(ReplicaId, Message),
-    /// The body of a request that waits to be ordered is here: checked by the application, and
-    /// journaled before anything that the replica emits from now on.
-    Request {
-        /// The request.
-        digest: RequestDigest,
-        /// Bytes of its body.
-        size: usize,
-    },
+    /// Bodies of requests that wait to be ordered are here: checked by the application, and
+    /// journaled before anything that the replica emits from now on. Each with the bytes it has.
+    Requests(Vec<(RequestDigest, usize)>),
     /// The body of a request that a [`Ready::wanted`] asked for is here and journaled, but need not
     /// be ordered: it was executed before.
     Held(RequestDigest),
@@ -137,7 +132,7 @@ pub struct Ready {
     pub messages: Vec<Outbound>,
     /// Send once all records of this and earlier steps are durable. If a write fails, never: stop.
     pub sealed: Vec<Outbound>,
-    /// Fetch these bodies, and answer with [`Input::Request`] or [`Input::Held`].
+    /// Fetch these bodies, and answer with [`Input::Requests`] or [`Input::Held`].
     pub wanted: Vec<Wanted>,
     /// Execute, and answer each with [`Input::Executed`].
     pub decisions: Vec<Decision>,
@@ -287,7 +282,7 @@ impl Replica {
         self.now = Now { elapsed: now.elapsed.max(self.now.elapsed), wall: now.wall };
         match input {
             Input::Message(from, message) => self.on_message(from, message),
-            Input::Request { digest, size } => self.on_request(digest, size),
+            Input::Requests(requests) => self.on_requests(requests),
             Input::Held(digest) => self.on_held(&digest),
             Input::Executed(sequence, state) => self.on_executed(sequence, state),
             Input::Connected(peer) => self.on_connected(peer),

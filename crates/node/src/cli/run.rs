@@ -1,6 +1,10 @@
 //! `jurat run`
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use clap::Args;
 use tokio::{io::AsyncReadExt, sync::watch};
@@ -110,7 +114,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn start_logging(config: &LogConfig) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.level)
         .map_err(|error| Failure::Usage(format!("log level {:?}: {error}", config.level)))?;
-    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colours = io::stderr().is_terminal();
+    let builder = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     match config.format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().init(),

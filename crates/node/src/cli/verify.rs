@@ -11,7 +11,7 @@ use super::{
     files::{self, receipt_path},
     output::Output,
 };
-use crate::time::rfc3339;
+use crate::time::{rfc3339, rfc3339_seconds};
 
 /// Check receipts offline: who attested what, when, in which log, and who stands behind it
 #[derive(Debug, Args)]
@@ -171,9 +171,10 @@ fn describe(file: &Path, verified: &Verified, policy: &Policy) -> String {
         verified.index,
         checkpoint.size()
     );
-    let cosigners = verified.endorsement.cosigners.iter().map(|cosigner| {
-        format!("{} at {}", name(cosigner, policy), rfc3339(cosigner.time.value().saturating_mul(1000)))
-    });
+    let cosigners =
+        verified.endorsement.cosigners.iter().map(|cosigner| {
+            format!("{} at {}", name(cosigner, policy), rfc3339_seconds(cosigner.time.value()))
+        });
     let cosigners: Vec<String> = cosigners.collect();
     text + &format!("  cosigned by  {}", cosigners.join("\n               "))
 }

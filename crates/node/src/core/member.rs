@@ -316,31 +316,31 @@ impl<L: Ledger> Core<L> {
 
     /// Holds new entries, journaled, and gives them to the replica. Gives back those that were new.
     fn take_in(&mut self, entries: Vec<CheckedEntry>) -> Vec<EntryBytes> {
-        let mut new = Vec::new();
-        let mut requests = Vec::new();
+        let (mut new, mut requests, mut held) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries {
             let request = RequestDigest(*entry.leaf());
             match self.ledger.index_of(entry.leaf()) {
-                Err(error) => return self.halt_with(error, new),
-                Ok(Some(_)) => requests.push(Input::Held(request)),
+                Err(error) => {
+                    self.halt(error);
+                    return Vec::new();
+                }
+                Ok(Some(_)) => held.push(request),
                 Ok(None) => {
                     if self.pool.insert(&entry, self.now.elapsed) {
+                        requests.push((request, entry.bytes().0.len()));
                         new.push(entry.bytes().clone());
-                        requests.push(Input::Request { digest: request, size: entry.bytes().0.len() });
                     }
                 }
             }
         }
         self.effects.records.extend(entry_records(&new));
-        for request in requests {
-            self.consensus(request);
+        for request in held {
+            self.consensus(Input::Held(request));
+        }
+        if !requests.is_empty() {
+            self.consensus(Input::Requests(requests));
         }
         new
-    }
-
-    fn halt_with<T>(&mut self, error: LedgerError, value: T) -> T {
-        self.halt(error);
-        value
     }
 
     /// Sends entries in frames of bounded size.
@@ -467,7 +467,7 @@ impl<L: Ledger> Core<L> {
         let mut missing = Vec::new();
         for request in want.requests {
             if let Some(size) = self.pool.get(&request.0).map(|entry| entry.0.len()) {
-                self.consensus(Input::Request { digest: request, size });
+                self.consensus(Input::Requests(vec![(request, size)]));
                 continue;
             }
             match self.ledger.index_of(&request.0) {

@@ -132,11 +132,9 @@ impl<L: Ledger> Core<L> {
         if let Some(halt) = core.effects.halt.take() {
             return Err(halt.into());
         }
-        let waiting: Vec<_> =
-            core.pool.iter().map(|(leaf, entry)| (RequestDigest(*leaf), entry.0.len())).collect();
-        for (digest, size) in waiting {
-            core.replica.step(core.now, Input::Request { digest, size });
-        }
+        let waiting = core.pool.iter().map(|(leaf, entry)| (RequestDigest(*leaf), entry.0.len()));
+        let waiting = Input::Requests(waiting.collect());
+        core.replica.step(core.now, waiting);
         // The journal has these records; the frames have nobody to go to yet.
         core.effects.records.retain(|record| matches!(record, Record::Cosigned { .. }));
         core.effects.frames.clear();

@@ -106,11 +106,14 @@ impl Driver {
         let mut requests = Vec::new();
         let mut acks = Vec::new();
         let (mut next_store, mut next_status) = (STORE_INTERVAL, 0);
-        let mut storing = false;
+        let (mut storing, mut told) = (false, false);
         let effects = self.core.take_effects();
         self.carry_out(effects, &mut acks)?;
         loop {
-            let deadline = self.core.next_deadline().min(next_store);
+            let mut deadline = self.core.next_deadline().min(next_store);
+            if !told {
+                deadline = deadline.min(next_status);
+            }
             let sleep = tokio::time::sleep_until(self.clock.instant(deadline).into());
             let mut came_back = None;
             tokio::select! {
@@ -162,7 +165,8 @@ impl Driver {
                     storing = self.store()?;
                 }
             }
-            if now.elapsed >= next_status {
+            told = now.elapsed >= next_status;
+            if told {
                 next_status = now.elapsed + STATUS_INTERVAL;
                 self.detail.send_replace(Arc::new(Detail::of(&self.core, started.elapsed().as_secs())));
             }

@@ -10,10 +10,12 @@ use crate::{
 };
 
 impl Replica {
-    pub(super) fn on_request(&mut self, digest: RequestDigest, size: usize) {
+    pub(super) fn on_requests(&mut self, requests: Vec<(RequestDigest, usize)>) {
         let slack = 4 * self.config.max_batch_requests;
-        self.requests.insert(digest, size, self.now.elapsed, slack);
-        self.on_held(&digest);
+        for (digest, size) in requests {
+            self.requests.insert(digest, size, self.now.elapsed, slack);
+            self.on_held(&digest);
+        }
     }
 
     pub(super) fn on_held(&mut self, digest: &RequestDigest) {

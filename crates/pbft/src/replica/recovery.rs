@@ -25,7 +25,7 @@ impl Replica {
     /// journal, in order. Records of what was executed already do no harm.
     ///
     /// Decisions that the application lacks are in the first [`Ready`]. Bodies of requests that
-    /// still wait must be given again with [`Input::Request`](crate::Input::Request).
+    /// still wait must be given again with [`Input::Requests`](crate::Input::Requests).
     pub fn recover(
         config: Config,
         council: Council,

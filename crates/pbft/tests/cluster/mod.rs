@@ -212,7 +212,7 @@ impl Cluster {
         let waiting: Vec<_> =
             self.nodes[i].bodies.iter().filter(|b| !self.nodes[i].app.done.contains(b)).copied().collect();
         for digest in waiting {
-            self.step(i, Input::Request { digest, size: 1 });
+            self.step(i, Input::Requests(vec![(digest, 1)]));
         }
         for j in 0..self.nodes.len() {
             if j != i && self.nodes[j].replica.is_some() && !self.is_cut(i, j) {
@@ -316,7 +316,7 @@ impl Cluster {
         }
         self.nodes[i].bodies.insert(request);
         let done = self.nodes[i].app.done.contains(&request);
-        let input = if done { Input::Held(request) } else { Input::Request { digest: request, size: 1 } };
+        let input = if done { Input::Held(request) } else { Input::Requests(vec![(request, 1)]) };
         self.step(i, input);
     }
 
