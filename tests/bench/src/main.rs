@@ -1,0 +1,47 @@
+//! Benchmarks, peers and physical limits side by side in one run.
+//!
+//! `cargo xtask bench [NAME]`. Figures are data first (JSON, with the revision and the machine),
+//! tables second. Ratios compare what ran in the same minutes on the same machine; absolute figures
+//! mean little elsewhere.
+
+mod attest;
+mod council;
+mod http;
+mod limits;
+mod merkle;
+mod report;
+
+use std::process::ExitCode;
+
+use report::Report;
+
+type Bench = (&'static str, &'static str, fn(&mut Report) -> Result<(), String>);
+
+const BENCHES: [Bench; 2] = [
+    ("attest", "attestations through HTTP to a cosigned checkpoint, beside the signature limit", attest::run),
+    ("merkle", "appends, roots, proofs and verifications, beside ct-merkle, tlog_tiles and raw SHA-256", merkle::run),
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !BENCHES.iter().any(|(known, ..)| known == name)) {
+        eprintln!("no benchmark {unknown:?}; there are:");
+        for (name, about, _) in BENCHES {
+            eprintln!("  {name:<10} {about}");
+        }
+        return ExitCode::from(2);
+    }
+    let mut failed = false;
+    for (name, about, bench) in BENCHES {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            println!("## {name}: {about}\n");
+            let mut report = Report::new(name);
+            if let Err(error) = bench(&mut report) {
+                eprintln!("{name} failed: {error}");
+                failed = true;
+            }
+            report.finish();
+        }
+    }
+    ExitCode::from(u8::from(failed))
+}
