@@ -147,6 +147,7 @@ pub async fn run(
             receipt_timeout: Duration::from_secs(config.http.receipt_timeout),
             no_quorum_timeout: Duration::from_secs(config.http.no_quorum_timeout),
         },
+        body_room: http::body_room(),
         http_stats: http::HttpStats::default(),
     });
     let addresses = peers.iter().filter_map(|id| Some((*id, config.peer.addresses.get(&name(*id))?.clone())));

@@ -124,7 +124,7 @@ fn found(arguments: &NewArguments) -> Result<Founded, Failure> {
         seeds.push(seed);
     }
     // Refuses a council that makes no sense before anything is written.
-    let genesis = Genesis::new(origin, members).map_err(|error| Failure::False(error.to_string()))?;
+    let genesis = Genesis::new(origin, members).map_err(|error| usage(&error))?;
     let ports = ports(count, arguments.base_port)?;
     write_council(&arguments.dir, &genesis, &seeds, &ports)
 }

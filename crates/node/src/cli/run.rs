@@ -1,13 +1,13 @@
 //! `jurat run`
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Read},
     net::SocketAddr,
     path::PathBuf,
 };
 
 use clap::Args;
-use tokio::{io::AsyncReadExt, sync::watch};
+use tokio::sync::{oneshot, watch};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::{Failure, output::Output, passphrase::PassphraseArguments};
@@ -146,8 +146,14 @@ pub(super) async fn interrupted() {
     }
 }
 
+/// On a thread of its own: tokio's standard input can't be given up, so the process would outlive
+/// the node that a signal stopped.
 async fn stdin_ends() {
-    let mut bytes = [0; 64];
-    let mut stdin = tokio::io::stdin();
-    while matches!(stdin.read(&mut bytes).await, Ok(read) if read > 0) {}
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 64];
+        while matches!(io::stdin().read(&mut bytes), Ok(read) if read > 0) {}
+        let _ = ended.send(());
+    });
+    let _ = end.await;
 }

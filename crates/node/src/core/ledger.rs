@@ -26,6 +26,10 @@ pub trait Ledger {
         entries: Vec<(Digest, EntryBytes)>,
     ) -> Result<Appended, LedgerError>;
 
+    /// Whether more may be appended now. If not, what is appended must be stored first; the core
+    /// goes on when it is told so.
+    fn has_room(&self) -> bool;
+
     /// What [`append`](Self::append) was given for a sequence.
     fn record(&self, sequence: u64) -> Result<Option<Vec<u8>>, LedgerError>;
 

@@ -1,6 +1,6 @@
 //! The composed state machine of one member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jurat_crypto::{Digest, KeyUse, Seed};
 use jurat_log::{BatchStamp, Checkpoint, Note, Policy, TreeSize, UnixMillis};
@@ -59,7 +59,7 @@ impl Default for Limits {
         Self {
             consensus,
             max_waiting_entries: 100_000,
-            max_waiting_bytes: 256 << 20,
+            max_waiting_bytes: 128 << 20,
             cosign_grace: 10,
             housekeeping: 500,
             overdue: 400,
@@ -223,6 +223,8 @@ pub struct Core<L> {
     pub(super) cosigning: Cosigning,
     /// The stamp of the last batch that let the log grow.
     pub(super) stamp: Option<BatchStamp>,
+    /// Decided batches that wait for room in the log.
+    decisions: VecDeque<Decision>,
     /// Executed batches that are not stored yet, apart from the journal.
     pub(super) unstored: BTreeMap<Sequence, Executed>,
     /// Entries to ask for, when, and whom.
@@ -258,6 +260,7 @@ impl<L: Ledger> Core<L> {
             pool: Pool::default(),
             cosigning,
             stamp: None,
+            decisions: VecDeque::new(),
             unstored: BTreeMap::new(),
             fetches: Vec::new(),
             clock_offsets: BTreeMap::new(),
@@ -279,7 +282,10 @@ impl<L: Ledger> Core<L> {
             Event::Up(member) => self.on_up(member),
             Event::Down(member) => self.consensus(Input::Disconnected(member)),
             Event::Signed(signatures) => self.on_signatures(self.me, signatures),
-            Event::Stored(sequence) => self.unstored.retain(|unstored, _| *unstored > sequence),
+            Event::Stored(sequence) => {
+                self.unstored.retain(|unstored, _| *unstored > sequence);
+                self.execute_decisions();
+            }
             Event::Tick => self.consensus(Input::Tick),
         }
         self.send_fetches();
@@ -451,15 +457,23 @@ impl<L: Ledger> Core<L> {
                 }
             }
         }
-        for decision in decisions {
+        self.decisions.extend(decisions);
+        self.execute_decisions();
+        for want in wanted {
+            self.fetch(want);
+        }
+    }
+
+    /// Executes what is decided, as far as the log has room. The replica's window bounds the rest.
+    fn execute_decisions(&mut self) {
+        while self.ledger.has_room()
+            && let Some(decision) = self.decisions.pop_front()
+        {
             let sequence = decision.sequence;
             match self.execute(decision) {
                 Ok(state) => self.consensus(Input::Executed(sequence, state)),
                 Err(halt) => return self.halt(halt),
             }
-        }
-        for want in wanted {
-            self.fetch(want);
         }
     }
 

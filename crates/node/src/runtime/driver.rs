@@ -133,6 +133,7 @@ impl Driver {
                     Back::Failed(message) => return Err(Stopped::Disk(message)),
                     Back::Stored(head) => {
                         storing = false;
+                        self.core.ledger_mut().stored();
                         let sequence = Sequence(head.sequence.unwrap_or(0));
                         self.core.step(now, Event::Stored(sequence));
                         if self.journal_stats.should_rotate() {
@@ -194,8 +195,7 @@ impl Driver {
     /// Plans a flush of the log; says whether there was anything to store.
     fn store(&mut self) -> Result<bool, Stopped> {
         let state = codec::encode(&self.core.state());
-        let plan =
-            self.core.ledger_mut().store().plan_flush(state).map_err(|e| Stopped::Disk(e.to_string()))?;
+        let plan = self.core.ledger_mut().plan_flush(state).map_err(|e| Stopped::Disk(e.to_string()))?;
         match plan {
             None => Ok(false),
             Some(plan) => {

@@ -14,12 +14,14 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     routing::{get, post},
 };
+use tokio::sync::Semaphore;
 
-/// Bytes of a body at most: some thousand attestations.
-const MAX_BODY_BYTES: usize = 16 << 20;
+/// The room for bodies of all requests together.
+pub(crate) fn body_room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(attestations::BODY_ROOM_KIB))
+}
 
 /// All routes of a node.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -35,6 +37,5 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(read::openapi))
         .fallback(read::not_found)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(shared)
 }

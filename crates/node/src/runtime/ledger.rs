@@ -2,7 +2,7 @@
 
 use jurat_crypto::Digest;
 use jurat_log::{LeafIndex, TreeSize};
-use jurat_store::{Batch, LogEntry, LogError, LogReader, LogStore};
+use jurat_store::{Batch, FlushPlan, LogEntry, LogError, LogReader, LogStore};
 
 use crate::core::{Appended, EntryBytes, Ledger, LedgerError};
 
@@ -12,21 +12,40 @@ pub(crate) struct StoredLedger {
     store: LogStore,
     reader: LogReader,
     certified: TreeSize,
+    /// Bytes that only the journal makes durable so far, and those of them that a flush under way
+    /// stores.
+    unstored: usize,
+    storing: usize,
 }
+
+/// Bytes that may wait to be stored. A disk that can't keep up slows the node down; it must not
+/// fill the memory, nor the journal that covers them.
+const MAX_UNSTORED: usize = 256 << 20;
 
 impl StoredLedger {
     pub(crate) fn new(store: LogStore) -> Result<Self, LogError> {
         let reader = store.reader();
         let certified = reader.latest_checkpoint()?.map_or(TreeSize::EMPTY, |(size, _)| size);
-        Ok(Self { store, reader, certified })
+        Ok(Self { store, reader, certified, unstored: 0, storing: 0 })
     }
 
     pub(crate) const fn reader(&self) -> &LogReader {
         &self.reader
     }
 
-    pub(crate) const fn store(&mut self) -> &mut LogStore {
-        &mut self.store
+    /// Plans to store everything appended so far.
+    pub(crate) fn plan_flush(&mut self, state: Vec<u8>) -> Result<Option<FlushPlan>, LogError> {
+        let plan = self.store.plan_flush(state)?;
+        if plan.is_some() {
+            self.storing = self.unstored;
+        }
+        Ok(plan)
+    }
+
+    /// The plan was written.
+    pub(crate) const fn stored(&mut self) {
+        self.unstored -= self.storing;
+        self.storing = 0;
     }
 }
 
@@ -56,11 +75,16 @@ impl Ledger for StoredLedger {
         record: Vec<u8>,
         entries: Vec<(Digest, EntryBytes)>,
     ) -> Result<Appended, LedgerError> {
+        self.unstored += record.len() + entries.iter().map(|(_, entry)| entry.0.len()).sum::<usize>();
         let entries = entries.into_iter().map(|(_, bytes)| LogEntry::new(bytes.0));
         let entries = entries.collect::<Result<_, _>>().map_err(ledger_error)?;
         let head =
             self.store.append(Batch { sequence, record: record.into(), entries }).map_err(ledger_error)?;
         Ok(Appended { size: head.size, root: head.root })
+    }
+
+    fn has_room(&self) -> bool {
+        self.unstored < MAX_UNSTORED
     }
 
     fn record(&self, sequence: u64) -> Result<Option<Vec<u8>>, LedgerError> {

@@ -9,26 +9,32 @@ use axum::{
     Json,
     body::{Body, Bytes},
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jurat_crypto::Digest;
 use jurat_log::{Attestation, AttestationError, Entry, EntryError, EnvelopeError, LeafIndex, StatementError};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep_until, timeout_at},
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use super::{problem::Problem, state::Shared};
 use crate::{
     core::{EntryBytes, EntryRefusal},
-    runtime::{driver::Request, receipts::ReceiptAnswer},
+    runtime::{driver, receipts::ReceiptAnswer},
 };
 
 /// Attestations in one request at most.
 const MAX_LINES: usize = 4096;
 
+/// Bytes of a body at most: some thousand attestations.
+const MAX_BODY_BYTES: usize = 16 << 20;
+/// KiB of bodies that are read or parsed at one time.
+pub(super) const BODY_ROOM_KIB: usize = 256 << 10;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a waiting request looks whether the council still has its quorum.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -65,8 +71,7 @@ enum Answer {
 pub(crate) async fn submit(
     State(shared): State<Arc<Shared>>,
     options: Result<Query<SubmitOptions>, axum::extract::rejection::QueryRejection>,
-    headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    request: Request<Body>,
 ) -> Response {
     let Query(options) = match options {
         Ok(options) => options,
@@ -75,12 +80,11 @@ pub(crate) async fn submit(
             return problem.field("wait").into_response();
         }
     };
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => {
-            let detail = format!("{}; send fewer attestations at once", error.body_text());
-            return Problem::new(error.status(), "the body can't be taken", detail).into_response();
-        }
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers;
+    let (body, _room) = match take_body(&shared, &headers, body).await {
+        Ok(taken) => taken,
+        Err(problem) => return problem.into_response(),
     };
     let ndjson = headers
         .get(header::CONTENT_TYPE)
@@ -96,6 +100,40 @@ pub(crate) async fn submit(
         Err(problem) => return problem.into_response(),
     };
     if ndjson { ndjson_response(answers) } else { single_response(answers) }
+}
+
+/// Reads a body, if there is room for what it says it has. The room is given back with the guard.
+async fn take_body(
+    shared: &Shared,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
+    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let too_large = || {
+        let detail = format!("a body has at most {MAX_BODY_BYTES} bytes; send fewer attestations at once");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large", detail)
+    };
+    let length: usize = stated.unwrap_or(MAX_BODY_BYTES);
+    if length > MAX_BODY_BYTES {
+        return Err(too_large());
+    }
+    let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
+    let Ok(room) = shared.body_room.clone().try_acquire_many_owned(kib) else {
+        shared.http_stats.overloaded.fetch_add(1, Ordering::Relaxed);
+        let detail = "too many bodies are being read; nothing of this request was taken";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1));
+    };
+    match timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(body)) => Ok((body, room)),
+        Ok(Err(_)) if stated.is_none() => Err(too_large()),
+        Ok(Err(error)) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, "the body can't be read", error.to_string()))
+        }
+        Err(_) => {
+            let detail = format!("the body took more than {} s", BODY_TIMEOUT.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too slow", detail))
+        }
+    }
 }
 
 fn lines(body: &Bytes) -> Vec<Bytes> {
@@ -224,7 +262,7 @@ async fn submit_checked(
     }
     shared.http_stats.accepted.fetch_add(good.len() as u64, Ordering::Relaxed);
     let (ack, durable) = oneshot::channel();
-    shared.requests.send(Request::Submit(good, ack)).await.map_err(|_| stopping())?;
+    shared.requests.send(driver::Request::Submit(good, ack)).await.map_err(|_| stopping())?;
     durable.await.map_err(|_| stopping())
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jurat_store::LogReader;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::runtime::{
     checker::{Checker, CheckerStats},
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) link_counters: Arc<LinkCounters>,
     pub(crate) outboxes: Vec<(String, Arc<Outbox>)>,
     pub(crate) http: HttpLimits,
+    /// KiB of bodies that may still be read.
+    pub(crate) body_room: Arc<Semaphore>,
     pub(crate) http_stats: HttpStats,
 }
 

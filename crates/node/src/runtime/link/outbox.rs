@@ -18,8 +18,8 @@ pub(crate) enum Lane {
 
 /// Bytes that each lane holds at most. What does not fit is dropped and counted; consensus and
 /// housekeeping send it again.
-const URGENT_BYTES: usize = 32 << 20;
-const BULK_BYTES: usize = 64 << 20;
+const URGENT_BYTES: usize = 20 << 20;
+const BULK_BYTES: usize = 24 << 20;
 
 /// A bounded queue to one member, open only while there is a link.
 #[derive(Debug, Default)]
