@@ -1,3 +1,19 @@
 //! What the suites share: harnesses for real processes, and the bodies of the fuzz targets.
 //!
 //! The suites themselves lie in `suites/`, the fuzz targets that call the bodies in `fuzz/`.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a harness fails a test by panicking")]
+
+mod attestor;
+mod council;
+mod http;
+mod ports;
+mod process;
+mod wait;
+
+pub use attestor::{Attestor, leaf_hash};
+pub use council::{Council, Member, Shared, path};
+pub use http::{Answer, Http, json_lines};
+pub use ports::Ports;
+pub use process::{Finished, Node, Process, binary, command, finish, jurat, jurat_in};
+pub use wait::{PATIENCE, until, until_true};

@@ -1,0 +1,349 @@
+//! Councils of real node processes on loopback.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    ops::Deref,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    thread,
+};
+
+use jurat_log::Policy;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    http::Http,
+    ports::Ports,
+    process::{Node, jurat},
+    wait::{until, until_true},
+};
+
+/// Lines of each node's log that are shown when a test fails.
+const LAST_LINES: usize = 40;
+
+/// A council of four and its processes. They end with this value, and their directory goes.
+#[derive(Debug)]
+pub struct Council {
+    dir: TempDir,
+    _ports: Ports,
+    policy: PathBuf,
+    origin: String,
+    members: Vec<Member>,
+    nodes: Vec<Mutex<Option<Node>>>,
+}
+
+/// A member, as `jurat council new` tells of it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Where it serves HTTP.
+    pub http: SocketAddr,
+    /// Where it listens for links.
+    pub peer: SocketAddr,
+}
+
+impl Council {
+    /// Founds a council of four; nothing runs yet.
+    #[must_use]
+    pub fn found() -> Self {
+        let dir = tempfile::Builder::new().prefix("jurat-test-").tempdir().expect("a directory");
+        let ports = Ports::reserve();
+        let at = dir.path().join("council");
+        let base = ports.base().to_string();
+        let founded = jurat(["council", "new", path(&at), "--members", "4", "--base-port", &base, "--json"]);
+        let founded = founded.success().json();
+        let text = |value: &Value| value.as_str().expect("a string").to_owned();
+        let members = founded["members"].as_array().expect("members").iter().map(|member| Member {
+            name: text(&member["name"]),
+            dir: text(&member["dir"]).into(),
+            http: text(&member["http"]).trim_start_matches("http://").parse().expect("an address"),
+            peer: text(&member["peer"]).parse().expect("an address"),
+        });
+        let members: Vec<Member> = members.collect();
+        let nodes = members.iter().map(|_| Mutex::new(None)).collect();
+        fs::create_dir(dir.path().join("logs")).expect("a directory");
+        Self {
+            dir,
+            _ports: ports,
+            policy: text(&founded["policy"]).into(),
+            origin: text(&founded["origin"]),
+            members,
+            nodes,
+        }
+    }
+
+    /// Founds a council of four, and runs it until all are connected.
+    #[must_use]
+    pub fn start() -> Self {
+        let council = Self::found();
+        for member in 0..4 {
+            council.run(member);
+        }
+        council.until_connected();
+        council
+    }
+
+    /// The running council that the tests of one suite share, as far as they run together.
+    #[must_use]
+    pub fn shared() -> Shared {
+        static SHARED: Mutex<Weak<Council>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let council = shared.upgrade().unwrap_or_else(|| Arc::new(Self::start()));
+        *shared = Arc::downgrade(&council);
+        Shared(council)
+    }
+
+    /// A directory for the test's own files.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The log's origin.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The policy file.
+    #[must_use]
+    pub fn policy_path(&self) -> &Path {
+        &self.policy
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::parse(&fs::read(&self.policy).expect("a policy file")).expect("a policy")
+    }
+
+    /// The members, by place.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// A member's HTTP interface.
+    #[must_use]
+    pub fn http(&self, member: usize) -> Http {
+        Http(self.members[member].http)
+    }
+
+    /// The URL of a member's HTTP interface.
+    #[must_use]
+    pub fn url(&self, member: usize) -> String {
+        format!("http://{}", self.members[member].http)
+    }
+
+    /// Starts a member's node.
+    pub fn run(&self, member: usize) {
+        self.run_with(member, |_| {});
+    }
+
+    /// Starts a member's node with more arguments or another environment.
+    pub fn run_with(&self, member: usize, change: impl FnOnce(&mut Command)) {
+        let mut node = self.node(member);
+        assert!(node.is_none(), "{} runs", self.members[member].name);
+        *node = Some(Node::start(&self.members[member].dir, &self.log_path(member), change));
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self, member: usize) {
+        self.take(member).kill();
+    }
+
+    /// SIGTERM; how the node ended.
+    pub fn stop(&self, member: usize) -> ExitStatus {
+        self.take(member).stop()
+    }
+
+    /// Waits until a node ends by itself; how it did.
+    pub fn wait_for_end(&self, member: usize) -> ExitStatus {
+        self.take(member).wait()
+    }
+
+    /// SIGSTOP.
+    pub fn pause(&self, member: usize) {
+        self.node(member).as_ref().expect("it runs").pause();
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self, member: usize) {
+        self.node(member).as_ref().expect("it runs").resume();
+    }
+
+    /// What a node logged so far, all its runs together.
+    #[must_use]
+    pub fn log(&self, member: usize) -> String {
+        fs::read_to_string(self.log_path(member)).unwrap_or_default()
+    }
+
+    /// A node's status, if it answers.
+    #[must_use]
+    pub fn status(&self, member: usize) -> Option<Value> {
+        let answer = self.http(member).get("/status").ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+
+    /// The place of the primary, as a node sees it.
+    #[must_use]
+    pub fn primary(&self, asked: usize) -> usize {
+        let status = self.status(asked).expect("a status");
+        self.members.iter().position(|member| status["primary"] == member.name.as_str()).expect("a member")
+    }
+
+    /// A metric of a node, such as `jurat_links_total{event="stranger"}`.
+    #[must_use]
+    pub fn metric(&self, member: usize, name: &str) -> u64 {
+        let answer = self.http(member).get("/metrics").expect("metrics");
+        let value = answer.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {}", answer.text())).parse().expect("a number")
+    }
+
+    /// Waits until each running node has a link to each other.
+    pub fn until_connected(&self) {
+        let running: Vec<usize> = self.running();
+        for member in &running {
+            until(&format!("{} to be connected", self.members[*member].name), || {
+                self.check(*member);
+                let status = self.status(*member).ok_or("no answer")?;
+                let connected = |other: usize| status["members"][other]["connected"] == true;
+                let all = running.iter().all(|other| connected(*other));
+                let ready = self.http(*member).get("/readyz").is_ok_and(|answer| answer.status == 200);
+                if all && ready { Ok(()) } else { Err(status.to_string()) }
+            });
+        }
+    }
+
+    /// Waits until all running nodes have one log of at least `size` entries, all of it certified and
+    /// nothing waiting; its size.
+    pub fn until_same_log(&self, size: u64) -> u64 {
+        until("one log on all nodes", || {
+            let running = self.running();
+            let heads = running.iter().map(|member| {
+                self.check(*member);
+                let status = self.status(*member).ok_or("no answer")?;
+                if status["waiting_entries"] != 0 || status["certified_size"] != status["log_size"] {
+                    return Err(status.to_string());
+                }
+                Ok((status["log_size"].as_u64(), status["root"].to_string()))
+            });
+            let heads: Vec<_> = heads.collect::<Result<_, String>>()?;
+            match heads.first() {
+                Some((Some(found), _)) if *found >= size && heads.windows(2).all(|two| two[0] == two[1]) => {
+                    Ok(*found)
+                }
+                _ => Err(format!("{heads:?}")),
+            }
+        })
+    }
+
+    /// Waits until all running nodes serve the same tiles and entries, byte for byte, for a log of
+    /// `size` entries; gives them by path.
+    pub fn same_tiles(&self, size: u64) -> BTreeMap<String, Vec<u8>> {
+        let size = jurat_log::TreeSize::new(size).expect("a size");
+        let coords = jurat_log::TileCoord::tree_tiles(size).chain(jurat_log::TileCoord::entry_tiles(size));
+        let mut tiles = BTreeMap::new();
+        for path in coords.map(|coord| format!("/{}", coord.path())) {
+            for member in self.running() {
+                let answer = self.http(member).get(&path).expect("a tile");
+                assert_eq!(answer.status, 200, "{path} at {}", self.members[member].name);
+                let first = tiles.entry(path.clone()).or_insert_with(|| answer.body.clone());
+                assert!(*first == answer.body, "{path} differs at {}", self.members[member].name);
+            }
+        }
+        tiles
+    }
+
+    /// The places of the nodes that run.
+    #[must_use]
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.members.len()).filter(|member| self.node(*member).is_some()).collect()
+    }
+
+    /// Fails if a node ended that should run.
+    #[track_caller]
+    pub fn check(&self, member: usize) {
+        let mut node = self.node(member);
+        let ended = node.as_mut().is_some_and(|node| !node.is_running());
+        assert!(!ended, "{} ended by itself", self.members[member].name);
+    }
+
+    /// Waits until a node answers.
+    pub fn until_answers(&self, member: usize) {
+        let name = &self.members[member].name;
+        until_true(&format!("{name} to answer"), || {
+            self.check(member);
+            self.status(member).is_some()
+        });
+    }
+
+    fn take(&self, member: usize) -> Node {
+        self.node(member).take().expect("the node runs")
+    }
+
+    fn node(&self, member: usize) -> MutexGuard<'_, Option<Node>> {
+        self.nodes[member].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log_path(&self, member: usize) -> PathBuf {
+        self.dir.path().join("logs").join(format!("{}.log", self.members[member].name))
+    }
+
+    #[expect(clippy::print_stderr, reason = "what a failed test has to say")]
+    fn show_logs(&self) {
+        for (place, member) in self.members.iter().enumerate() {
+            let log = self.log(place);
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("last lines of {}:", member.name);
+            for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+                eprintln!("  {line}");
+            }
+        }
+    }
+}
+
+impl Drop for Council {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.show_logs();
+        }
+        // Before their directory goes.
+        for node in &mut self.nodes {
+            drop(node.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+}
+
+/// A council that others use too: its nodes are not to be stopped.
+#[derive(Debug)]
+pub struct Shared(Arc<Council>);
+
+impl Deref for Shared {
+    type Target = Council;
+
+    fn deref(&self) -> &Council {
+        &self.0
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if thread::panicking() && Arc::strong_count(&self.0) > 1 {
+            self.0.show_logs();
+        }
+    }
+}
+
+/// A path as an argument.
+#[must_use]
+pub fn path(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
