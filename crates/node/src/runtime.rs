@@ -109,10 +109,12 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let clock = clock::Clock::start();
     let NodeFiles { genesis, seed } = files;
-    let (core, journal) = recover(&config, &genesis, &seed, &clock)?;
-    let me = core.replica().id();
+    // Before anything on disk is touched: is it ours, and can we be reached at all?
+    let dir = DataDir::open(Arc::new(StdFs), &config.data, genesis.network())?;
     let peer_listener = listen("links", config.peer.listen, "--peer-listen").await?;
     let http_listener = listen("HTTP", config.http.listen, "--http-listen").await?;
+    let (core, journal) = recover(&dir, &genesis, &seed, &clock)?;
+    let me = core.replica().id();
 
     let peers: Vec<ReplicaId> = core.replica().council().members().filter(|id| *id != me).collect();
     let outboxes: BTreeMap<ReplicaId, Arc<Outbox>> = peers.iter().map(|id| (*id, Arc::default())).collect();
@@ -188,16 +190,15 @@ pub async fn run(
     })
 }
 
-/// Opens the data directory and brings the core to where it was.
+/// Brings the core to where it was.
 fn recover(
-    config: &Config,
+    dir: &DataDir,
     genesis: &crate::core::Genesis,
     seed: &jurat_crypto::Seed,
     clock: &clock::Clock,
 ) -> Result<(Core<ledger::StoredLedger>, Journal), RunError> {
-    let dir = DataDir::open(Arc::new(StdFs), &config.data, genesis.network())?;
-    let (store, state) = LogStore::open(&dir)?;
-    let recovered = Journal::open(&dir)?;
+    let (store, state) = LogStore::open(dir)?;
+    let recovered = Journal::open(dir)?;
     if let Some(torn) = &recovered.torn_tail {
         // Never synced, so nobody was told of it.
         warn!(path = %torn.path.display(), offset = torn.offset, "dropped an unfinished write at the journal's end");
@@ -269,6 +270,7 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, RunError> {
 /// Checks a node's files without starting it: everything that `run` would read.
 pub fn check(config: &Config, files: &NodeFiles) -> Result<PathBuf, RunError> {
     let clock = clock::Clock::start();
-    recover(config, &files.genesis, &files.seed, &clock)?;
+    let dir = DataDir::open(Arc::new(StdFs), &config.data, files.genesis.network())?;
+    recover(&dir, &files.genesis, &files.seed, &clock)?;
     Ok(config.data.clone())
 }

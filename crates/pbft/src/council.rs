@@ -29,7 +29,7 @@ pub const fn quorum(n: usize) -> usize {
 pub enum CouncilError {
     /// Two or three members tolerate no fault, yet stop when one fails: worse than one alone.
     #[error(
-        "a council needs {needed} members to survive a fault, {actual} given (or 1, for a log kept alone)"
+        "insufficient peers: a council needs {needed} members to survive a fault, {actual} given; or 1, for a log kept alone"
     )]
     InsufficientPeers {
         /// Members needed.
