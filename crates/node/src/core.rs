@@ -6,9 +6,12 @@
 
 mod checking;
 mod cosigning;
+mod event;
 mod frame;
 mod genesis;
+mod halt;
 mod ledger;
+mod limits;
 mod member;
 mod pool;
 mod record;
@@ -16,9 +19,12 @@ mod recovery;
 
 pub use checking::{CheckedEntry, EntryRefusal, check_entries};
 pub use cosigning::MemberSignatures;
+pub use event::{Effects, Event, Sealed};
 pub use frame::{EntryBytes, Frame};
 pub use genesis::{Genesis, GenesisError, Member, MemberName, MemberNameError};
+pub use halt::Halt;
 pub use ledger::{Appended, Ledger, LedgerError};
-pub use member::{Core, Counters, Effects, Event, Halt, Keys, Limits, Sealed, View};
+pub use limits::Limits;
+pub use member::{Core, Counters, Keys, View};
 pub use record::Record;
 pub use recovery::{RecoverError, State};

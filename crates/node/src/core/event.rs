@@ -1,0 +1,65 @@
+//! What happens to a member, and what it asks of the runtime.
+
+use jurat_crypto::Digest;
+use jurat_log::TreeSize;
+use jurat_pbft::{Evidence, Recipient, ReplicaId, Sequence};
+
+use super::{CheckedEntry, EntryBytes, Frame, Halt, MemberSignatures, Record};
+
+/// What can happen to a member.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A client's entries, checked.
+    Submitted(Vec<CheckedEntry>),
+    /// Entries that a member sent, checked; those that failed are counted only.
+    Checked {
+        /// Who sent them.
+        from: ReplicaId,
+        /// Those that passed.
+        entries: Vec<CheckedEntry>,
+        /// How many did not.
+        refused: usize,
+    },
+    /// A frame from a member.
+    Frame(ReplicaId, Frame),
+    /// The link to a member is up.
+    Up(ReplicaId),
+    /// The link to a member is down.
+    Down(ReplicaId),
+    /// An own record became durable, so the own signatures may count ([`Sealed::Back`]).
+    Signed(MemberSignatures),
+    /// Everything through this sequence is stored durably, apart from the journal.
+    Stored(Sequence),
+    /// Time passed.
+    Tick,
+}
+
+/// Something that must wait until the journal is durable.
+#[derive(Clone, Debug)]
+pub enum Sealed {
+    /// Send a frame.
+    Send(Recipient, Frame),
+    /// Give an event back to [`Core::step`].
+    Back(Event),
+}
+
+/// What the runtime must do, in the order of the fields.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Append to the journal.
+    pub records: Vec<Record>,
+    /// Send now.
+    pub frames: Vec<(Recipient, Frame)>,
+    /// Do once all records so far are durable. If a write fails: stop, never do it.
+    pub sealed: Vec<Sealed>,
+    /// Check on a worker, and answer with [`Event::Checked`].
+    pub check: Vec<(ReplicaId, Vec<EntryBytes>)>,
+    /// Entries that were executed, with the log's size after their batch.
+    pub executed: Vec<(Vec<Digest>, TreeSize)>,
+    /// The log is certified up to this size.
+    pub certified: Option<TreeSize>,
+    /// Hand out: members are provably faulty.
+    pub evidence: Vec<Evidence>,
+    /// Stop.
+    pub halt: Option<Halt>,
+}
