@@ -1,0 +1,214 @@
+//! The tasks: what each is called, what it does, and the steps it is made of.
+
+use std::{fs, path::PathBuf};
+
+use crate::{
+    command::CommandLine,
+    root,
+    steps::Step,
+    tools::{CARGO_DENY, CARGO_FUZZ, CXX, Tool},
+};
+
+/// Something to ask of `cargo xtask`.
+pub(crate) struct Task {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) run: Run,
+}
+
+/// How a task is done.
+pub(crate) enum Run {
+    /// By these steps, given the task's arguments.
+    Steps(fn(&[String]) -> Result<Vec<Step>, String>),
+    /// In this process.
+    Tidy,
+}
+
+pub(crate) const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        arguments: "",
+        about: "what a change must pass, with nothing but the Rust toolchain",
+        run: Run::Steps(test),
+    },
+    Task {
+        name: "ci",
+        arguments: "",
+        about: "what needs more, installed if missing: dependency policy, a short run of each fuzz target",
+        run: Run::Steps(ci),
+    },
+    Task {
+        name: "integration",
+        arguments: "[SUITE]",
+        about: "the suites in tests/suites, with real processes: one by name, or all",
+        run: Run::Steps(integration),
+    },
+    Task {
+        name: "fuzz",
+        arguments: "[TARGET] [--seconds N]",
+        about: "coverage-guided fuzzing of one target or all, 60 seconds each if not told otherwise",
+        run: Run::Steps(fuzz),
+    },
+    Task { name: "tidy", arguments: "", about: "the house rules that no linter knows", run: Run::Tidy },
+    Task {
+        name: "bench",
+        arguments: "[NAME] [ARGUMENT]...",
+        about: "the benchmarks in tests/bench",
+        run: Run::Steps(bench),
+    },
+];
+
+/// Seconds that `ci` fuzzes each target, and `fuzz` if not told otherwise.
+const CI_FUZZ_SECONDS: u32 = 10;
+const FUZZ_SECONDS: u32 = 60;
+
+fn test(arguments: &[String]) -> Result<Vec<Step>, String> {
+    none(arguments)?;
+    Ok(vec![
+        step("format", "cargo fmt --all --check"),
+        step("tidy", "cargo xtask tidy"),
+        step("lints", "cargo clippy --workspace --all-targets -- --deny warnings"),
+        Step::new(
+            "documentation",
+            CommandLine::new("cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", "--deny warnings"),
+        ),
+        // One build of everything, so that the program under test is made of the crates that the
+        // tests are linked with, and nothing is compiled twice.
+        step("build", "cargo build --workspace --all-targets"),
+        Step::new("tests", with_binary("cargo test --workspace --no-fail-fast")),
+    ])
+}
+
+fn ci(arguments: &[String]) -> Result<Vec<Step>, String> {
+    none(arguments)?;
+    let mut steps = install(&[CARGO_DENY]);
+    // Advisories change without the project changing, and need the network: `cargo deny check
+    // advisories` is for a person or a nightly job.
+    steps.push(step("dependency policy", "cargo deny --all-features check bans licenses sources"));
+    steps.extend(fuzz_steps(None, CI_FUZZ_SECONDS)?);
+    Ok(steps)
+}
+
+fn integration(arguments: &[String]) -> Result<Vec<Step>, String> {
+    let suite = match arguments {
+        [] => "--tests".into(),
+        [suite] => format!("--test {suite}"),
+        _ => return Err("one suite at a time".into()),
+    };
+    Ok(vec![
+        step("build", "cargo build --package jurat --package jurat-tests --all-targets"),
+        Step::new(
+            "integration",
+            with_binary(&format!("cargo test --package jurat-tests {suite} --no-fail-fast")),
+        ),
+    ])
+}
+
+fn fuzz(arguments: &[String]) -> Result<Vec<Step>, String> {
+    let (mut target, mut seconds) = (None, FUZZ_SECONDS);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--seconds" {
+            let number = arguments.next().and_then(|number| number.parse().ok());
+            seconds = number.ok_or("--seconds takes a number")?;
+        } else if target.replace(argument.as_str()).is_some() {
+            return Err("one target at a time".into());
+        }
+    }
+    fuzz_steps(target, seconds)
+}
+
+/// One build, then a run of each target. What the fuzzer finds beyond the committed corpus stays
+/// in a directory that is not committed.
+fn fuzz_steps(target: Option<&str>, seconds: u32) -> Result<Vec<Step>, String> {
+    let mut targets = fuzz_targets()?;
+    if let Some(target) = target {
+        targets.retain(|known| known == target);
+        if targets.is_empty() {
+            let known = fuzz_targets()?.join(", ");
+            return Err(format!("there is no fuzz target {target:?}; there are {known}"));
+        }
+    }
+    let mut steps = install(&[CXX, CARGO_FUZZ]);
+    steps.push(step("fuzz build", "cargo fuzz build --fuzz-dir tests/fuzz --sanitizer none"));
+    for target in targets {
+        let found = format!("tests/fuzz/target/found/{target}");
+        fs::create_dir_all(root().join(&found)).map_err(|error| format!("can't make {found}: {error}"))?;
+        let line = format!(
+            "cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none {target} {found} tests/fuzz/corpus/{target} \
+             -- -max_total_time={seconds} -timeout=10 -rss_limit_mb=1024 -verbosity=0"
+        );
+        steps.push(step(&format!("fuzz {target}"), &line));
+    }
+    Ok(steps)
+}
+
+fn fuzz_targets() -> Result<Vec<String>, String> {
+    let folder = root().join("tests/fuzz/fuzz_targets");
+    let entries =
+        fs::read_dir(&folder).map_err(|error| format!("can't list {}: {error}", folder.display()))?;
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let mut names: Vec<String> =
+        paths.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "all tasks have one signature")]
+fn bench(arguments: &[String]) -> Result<Vec<Step>, String> {
+    let line = CommandLine::new("cargo run --release --manifest-path tests/bench/Cargo.toml --");
+    Ok(vec![Step::new("bench", line.args(arguments))])
+}
+
+fn step(name: &str, line: &str) -> Step {
+    Step::new(name, CommandLine::new(line))
+}
+
+fn install(tools: &[Tool]) -> Vec<Step> {
+    tools.iter().filter_map(Tool::install_if_missing).collect()
+}
+
+fn none(arguments: &[String]) -> Result<(), String> {
+    if arguments.is_empty() { Ok(()) } else { Err("no arguments are taken".into()) }
+}
+
+/// A line that runs the integration suites with the `jurat` that lies beside this program.
+fn with_binary(line: &str) -> CommandLine {
+    let own = std::env::current_exe().unwrap_or_default();
+    let binary: PathBuf = own.with_file_name("jurat");
+    CommandLine::new(line).env("JURAT_BIN", binary.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(Into::into).collect()
+    }
+
+    #[test]
+    fn arguments_that_make_no_sense_are_refused() {
+        for (task, arguments) in [
+            (test as fn(&[String]) -> _, "fast"),
+            (integration, "council faults"),
+            (fuzz, "no-such-target"),
+            (fuzz, "note receipt"),
+            (fuzz, "note --seconds soon"),
+            (fuzz, "note --seconds"),
+        ] {
+            let refused: Result<Vec<Step>, String> = task(&words(arguments));
+            assert!(refused.is_err(), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn one_target_is_built_and_run_for_the_time_given() {
+        let steps = fuzz(&words("note --seconds 7")).unwrap();
+        let lines: Vec<String> = steps.iter().map(|step| step.line.to_string()).collect();
+        let [.., build, run] = lines.as_slice() else { panic!("{lines:?}") };
+        assert!(build.starts_with("cargo fuzz build"), "{build}");
+        assert!(run.contains(" note ") && run.contains("-max_total_time=7 "), "{run}");
+    }
+}

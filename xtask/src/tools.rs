@@ -1,0 +1,32 @@
+//! Programs beyond the Rust toolchain, which `ci` installs where they are missing.
+
+use crate::{command::CommandLine, steps::Step};
+
+/// A program, how to see that it is there, and how to install it.
+pub(crate) struct Tool {
+    name: &'static str,
+    probe: &'static str,
+    install: &'static str,
+}
+
+/// Checks licences, sources and duplicates of dependencies.
+pub(crate) const CARGO_DENY: Tool =
+    Tool { name: "cargo-deny", probe: "cargo deny --version", install: "cargo install --locked cargo-deny" };
+
+/// Builds and runs fuzz targets.
+pub(crate) const CARGO_FUZZ: Tool =
+    Tool { name: "cargo-fuzz", probe: "cargo fuzz --version", install: "cargo install --locked cargo-fuzz" };
+
+/// The fuzzing engine is written in C++.
+pub(crate) const CXX: Tool =
+    Tool { name: "g++", probe: "c++ --version", install: "apt-get install --yes g++" };
+
+impl Tool {
+    /// The step that installs the tool, if it is missing.
+    pub(crate) fn install_if_missing(&self) -> Option<Step> {
+        if CommandLine::new(self.probe).succeeds() {
+            return None;
+        }
+        Some(Step::new(format!("install {}", self.name), CommandLine::new(self.install)))
+    }
+}
