@@ -113,7 +113,8 @@ pub enum Refusal {
     OutOfWindow,
     /// From a view that is over.
     StaleView,
-    /// From a view that has not begun here, and the member's share of the buffer is full.
+    /// From a view that has not begun here, and the member's share of the buffer is full; or the
+    /// member asks too often.
     Overflow,
     /// Already known, or too late to change anything.
     NotNeeded,
@@ -210,6 +211,10 @@ pub struct Replica {
     /// Members with a link.
     connected: BTreeSet<ReplicaId>,
     statuses: BTreeMap<ReplicaId, Status>,
+    /// When each member was last helped, and last served with decisions: helping costs more than
+    /// asking, so nobody is helped at every call.
+    helped: BTreeMap<ReplicaId, u64>,
+    served: BTreeMap<ReplicaId, u64>,
     /// Since when something is under way without progress.
     waiting_since: Option<u64>,
     /// View changes since a batch was executed; doubles the timeout.
@@ -264,6 +269,8 @@ impl Replica {
             early: BTreeMap::new(),
             connected: BTreeSet::new(),
             statuses: BTreeMap::new(),
+            helped: BTreeMap::new(),
+            served: BTreeMap::new(),
             waiting_since: None,
             attempts: 0,
             last_reason: None,

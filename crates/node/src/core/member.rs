@@ -8,6 +8,7 @@ mod ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use jurat_crypto::{Digest, KeyUse, Seed};
+use jurat_gossip::Budget;
 use jurat_log::{BatchStamp, Policy, TreeSize};
 use jurat_pbft::{Decision, Input, Now, Recipient, Replica, ReplicaId, Sequence};
 use jurat_trust::Registry;
@@ -35,6 +36,8 @@ pub struct Counters {
     pub overflowed_entries: u64,
     /// Entries from members that were known already.
     pub repeated_entries: u64,
+    /// Requests for entries that were not answered because the member asks for too many.
+    pub refused_fetches: u64,
     /// Signatures on checkpoints that did not hold.
     pub bad_signatures: u64,
     /// Checkpoints from members that were not certified or not the own.
@@ -84,6 +87,8 @@ pub struct Core<L> {
     pub(super) unstored: BTreeMap<Sequence, Executed>,
     /// Entries to ask for, when, and whom.
     fetches: Vec<(u64, ReplicaId, Vec<Digest>)>,
+    /// What each member may still ask for.
+    fetch_budgets: BTreeMap<ReplicaId, Budget>,
     clock_offsets: BTreeMap<ReplicaId, i64>,
     next_housekeeping: u64,
     next_certification: Option<u64>,
@@ -118,6 +123,7 @@ impl<L: Ledger> Core<L> {
             decisions: VecDeque::new(),
             unstored: BTreeMap::new(),
             fetches: Vec::new(),
+            fetch_budgets: BTreeMap::new(),
             clock_offsets: BTreeMap::new(),
             next_housekeeping: 0,
             next_certification: None,

@@ -23,7 +23,7 @@ const BATCH: usize = 256;
 /// Jobs that may wait.
 const QUEUE: usize = 4096;
 /// Bytes of entries of one member that may wait; what comes beyond is dropped and counted.
-const MEMBER_BYTES: usize = 64 << 20;
+const MEMBER_BYTES: usize = 16 << 20;
 
 /// The verdicts on one job's entries, in their order.
 pub(crate) type Verdicts = Vec<Result<CheckedEntry, EntryRefusal>>;
@@ -41,7 +41,8 @@ enum Asker {
 /// Takes entries to be checked.
 #[derive(Clone)]
 pub(crate) struct Checker {
-    jobs: mpsc::Sender<Job>,
+    clients: mpsc::Sender<Job>,
+    members: mpsc::Sender<Job>,
     waiting: Arc<BTreeMap<ReplicaId, AtomicUsize>>,
     stats: Arc<CheckerStats>,
 }
@@ -64,18 +65,20 @@ impl Checker {
         members: impl Iterator<Item = ReplicaId>,
         events: mpsc::Sender<Event>,
     ) -> (Self, Arc<CheckerStats>) {
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (clients, client_jobs) = mpsc::channel(QUEUE);
+        let (member_jobs, queue) = mpsc::channel(QUEUE);
         let waiting = Arc::new(members.map(|member| (member, AtomicUsize::new(0))).collect());
         let stats = Arc::new(CheckerStats::default());
-        let checker = Self { jobs, waiting, stats: stats.clone() };
-        tokio::spawn(dispatch(queue, workers, checker.waiting.clone(), events, stats.clone()));
+        let checker = Self { clients, members: member_jobs, waiting, stats: stats.clone() };
+        let queues = Queues { clients: client_jobs, members: queue };
+        tokio::spawn(dispatch(queues, workers, checker.waiting.clone(), events, stats.clone()));
         (checker, stats)
     }
 
     /// Checks a client's entries. None if the node stops.
     pub(crate) async fn check(&self, entries: Vec<EntryBytes>) -> Option<Verdicts> {
         let (asker, verdicts) = oneshot::channel();
-        self.jobs.send(Job { entries, asker: Asker::Client(asker) }).await.ok()?;
+        self.clients.send(Job { entries, asker: Asker::Client(asker) }).await.ok()?;
         verdicts.await.ok()
     }
 
@@ -85,15 +88,48 @@ impl Checker {
         let (count, bytes) = (entries.len() as u64, entries.iter().map(|entry| entry.0.len()).sum());
         let before = waiting.fetch_add(bytes, Ordering::Relaxed);
         let job = Job { entries, asker: Asker::Member(member, bytes) };
-        if before + bytes > MEMBER_BYTES || self.jobs.try_send(job).is_err() {
+        if before + bytes > MEMBER_BYTES || self.members.try_send(job).is_err() {
             waiting.fetch_sub(bytes, Ordering::Relaxed);
             self.stats.dropped.fetch_add(count, Ordering::Relaxed);
         }
     }
 }
 
+/// Both queues, so that a member that floods does not keep clients waiting, nor the other way round.
+struct Queues {
+    clients: mpsc::Receiver<Job>,
+    members: mpsc::Receiver<Job>,
+}
+
+impl Queues {
+    /// The next batch of jobs: each queue may fill half of it, and what the other leaves.
+    async fn next(&mut self) -> Option<Vec<Job>> {
+        let first = tokio::select! {
+            Some(job) = self.clients.recv() => job,
+            Some(job) = self.members.recv() => job,
+            else => return None,
+        };
+        let mut jobs = vec![first];
+        for limit in [BATCH / 2, BATCH] {
+            Self::fill(&mut jobs, &mut self.clients, limit);
+            Self::fill(&mut jobs, &mut self.members, BATCH);
+        }
+        Some(jobs)
+    }
+
+    fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>, limit: usize) {
+        let mut count: usize = jobs.iter().map(|job| job.entries.len()).sum();
+        while count < limit
+            && let Ok(job) = queue.try_recv()
+        {
+            count += job.entries.len();
+            jobs.push(job);
+        }
+    }
+}
+
 async fn dispatch(
-    mut queue: mpsc::Receiver<Job>,
+    mut queues: Queues,
     workers: usize,
     waiting: Arc<BTreeMap<ReplicaId, AtomicUsize>>,
     events: mpsc::Sender<Event>,
@@ -103,15 +139,8 @@ async fn dispatch(
     loop {
         // A worker first, then whatever has come by then.
         let Ok(worker) = free.clone().acquire_owned().await else { return };
-        let Some(first) = queue.recv().await else { return };
-        let mut count = first.entries.len();
-        let mut jobs = vec![first];
-        while count < BATCH
-            && let Ok(job) = queue.try_recv()
-        {
-            count += job.entries.len();
-            jobs.push(job);
-        }
+        let Some(jobs) = queues.next().await else { return };
+        let count: usize = jobs.iter().map(|job| job.entries.len()).sum();
         stats.checked.fetch_add(count as u64, Ordering::Relaxed);
         stats.batches.fetch_add(1, Ordering::Relaxed);
         let (events, waiting) = (events.clone(), waiting.clone());

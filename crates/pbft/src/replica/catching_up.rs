@@ -12,6 +12,8 @@ use crate::{
 
 /// How many times rarer an idle replica tells its status.
 const IDLE_FACTOR: u64 = 10;
+/// How many milliseconds lie between two ranges of decisions for one member, at least.
+const SERVE_INTERVAL: u64 = 2;
 /// How many slots' votes are sent again in answer to one status.
 const RESENT_SLOTS: usize = 16;
 
@@ -100,6 +102,13 @@ impl Replica {
         }
         let earlier = self.statuses.insert(from, status);
         let stands_still = earlier.is_some_and(|e| (e.view, e.executed) == (status.view, status.executed));
+        self.catch_up_with(from, &status);
+        let helped =
+            self.helped.get(&from).is_some_and(|at| self.now.elapsed < at + self.config.status_interval / 2);
+        if helped {
+            return;
+        }
+        self.helped.insert(from, self.now.elapsed);
         if status.stable < self.low()
             && let Some(certificate) = self.stable.clone()
         {
@@ -109,6 +118,9 @@ impl Replica {
         if stands_still && self.is_active() && status.view == self.view && !status.changing {
             self.resend_votes(from, status.executed);
         }
+    }
+
+    fn catch_up_with(&mut self, from: ReplicaId, status: &Status) {
         if status.executed > self.delivered {
             // An idle replica that learns it is behind looks again soon.
             self.next_status = self.next_status.min(self.now.elapsed + self.config.status_interval);
@@ -157,6 +169,10 @@ impl Replica {
         if sequence > self.executed || sequence == Sequence(0) {
             return self.refuse(Refusal::NotNeeded);
         }
+        if self.served.get(&from).is_some_and(|at| self.now.elapsed < at + SERVE_INTERVAL) {
+            return self.refuse(Refusal::Overflow);
+        }
+        self.served.insert(from, self.now.elapsed);
         let through = self.executed.min(sequence.plus(self.config.window - 1));
         self.ready.serve.push(Serve { to: from, from: sequence, through });
     }

@@ -1,6 +1,7 @@
 //! Entries on their way in: held, spread to the other members, asked for where they are missing.
 
 use jurat_crypto::Digest;
+use jurat_gossip::{Budget, Verdict};
 use jurat_pbft::{Input, Recipient, ReplicaId, RequestDigest, Wanted};
 
 use super::Core;
@@ -10,6 +11,9 @@ use crate::core::{CheckedEntry, EntryBytes, Frame, Ledger, recovery::entry_recor
 const ENTRIES_FRAME_BYTES: usize = 256 * 1024;
 /// Entries asked for in one frame.
 pub(super) const FETCH_LIMIT: usize = 2048;
+/// Entries that one member may ask for: a second, and at once. Looking them up is work.
+const FETCHES_PER_SECOND: u64 = 50_000;
+const FETCHES_AT_ONCE: u64 = 100_000;
 /// Bytes of entries sent in answer to one frame.
 const FETCH_ANSWER_BYTES: usize = 4 << 20;
 
@@ -92,6 +96,13 @@ impl<L: Ledger> Core<L> {
     }
 
     pub(super) fn on_fetch_entries(&mut self, from: ReplicaId, leaves: &[Digest]) {
+        let now = self.now.elapsed;
+        let budget = self.fetch_budgets.entry(from);
+        let budget = budget.or_insert_with(|| Budget::new(FETCHES_PER_SECOND, FETCHES_AT_ONCE, now));
+        if budget.spend(leaves.len().min(FETCH_LIMIT) as u64, now) != Verdict::Take {
+            self.counters.refused_fetches += 1;
+            return;
+        }
         let (mut found, mut bytes) = (Vec::new(), 0);
         for leaf in leaves.iter().take(FETCH_LIMIT) {
             let entry = match self.pool.get(leaf) {

@@ -68,7 +68,7 @@ impl Collector for NodeMetrics {
             let gauge = ConstGauge::new(as_gauge(value));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
-        let counts: [(&str, &str, u64); 17] = [
+        let counts: [(&str, &str, u64); 18] = [
             ("executed_entries", "Entries executed", counters.executed_entries),
             ("executed_batches", "Batches executed", counters.executed_batches),
             ("duplicate_entries", "Entries in batches that were logged already", counters.duplicate_entries),
@@ -78,6 +78,11 @@ impl Collector for NodeMetrics {
                 "overflowed_entries",
                 "Entries from members not taken for lack of room",
                 counters.overflowed_entries,
+            ),
+            (
+                "refused_fetches",
+                "Requests of members for entries, too many to answer",
+                counters.refused_fetches,
             ),
             ("bad_signatures", "Checkpoint signatures that did not hold", counters.bad_signatures),
             ("bad_checkpoints", "Checkpoints from members that were not usable", counters.bad_checkpoints),
