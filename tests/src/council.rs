@@ -11,6 +11,8 @@ use std::{
     thread,
 };
 
+use jurat::key_file;
+use jurat_crypto::{SecretKey, Seed};
 use jurat_log::Policy;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -128,6 +130,15 @@ impl Council {
     #[must_use]
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// A member's secret.
+    #[must_use]
+    pub fn seed(&self, member: usize) -> Seed {
+        match key_file::read(&self.members[member].dir.join("node.key"), None) {
+            Ok(SecretKey::Seed { seed, .. }) => seed,
+            other => panic!("no seed: {:?}", other.err()),
+        }
     }
 
     /// A member's HTTP interface.

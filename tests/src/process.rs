@@ -78,9 +78,8 @@ impl Finished {
     }
 
     /// The same, if the command succeeded.
-    #[must_use]
     #[track_caller]
-    pub fn success(self) -> Self {
+    pub fn success(&self) -> &Self {
         assert_eq!(self.code, Some(0), "{self:?}");
         self
     }

@@ -149,10 +149,10 @@ fn the_shapes_of_council_status_and_policy_are_those_that_programs_rely_on() {
         assert!(member["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
         assert!(dir.path().join(member["dir"].as_str().unwrap()).is_dir());
     }
-    let printed = jurat_in(dir.path(), ["council", "policy", "here"]).success().stdout;
+    let printed = jurat_in(dir.path(), ["council", "policy", "here"]).success().stdout.clone();
     assert_eq!(printed, fs::read_to_string(dir.path().join("here/policy")).unwrap());
     // A member's directory knows no addresses of others, and the same keys.
-    let printed = jurat_in(dir.path(), ["council", "policy", "here/a"]).success().stdout;
+    let printed = jurat_in(dir.path(), ["council", "policy", "here/a"]).success().stdout.clone();
     let keys = |text: &str| {
         text.split_whitespace()
             .filter(|word| word.matches('+').count() > 1)

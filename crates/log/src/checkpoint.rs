@@ -55,7 +55,7 @@ pub enum CheckpointError {
     #[error("an origin can't contain the control character {0:?}")]
     OriginControl(char),
     /// The second line is not the size of a tree.
-    #[error("the checkpoint's size is {0}")]
+    #[error("the checkpoint's size: {0}")]
     Size(#[from] SizeError),
     /// The third line is not a hash.
     #[error("the checkpoint's root is not 32 bytes in base64")]

@@ -61,7 +61,7 @@ pub enum ReceiptError {
     #[error("the receipt has no index line")]
     NoIndex,
     /// The index is not one.
-    #[error("the receipt's index is {0}")]
+    #[error("the receipt's index: {0}")]
     Index(#[from] SizeError),
     /// A line of the proof is not a hash.
     #[error("hash {0} of the receipt's proof is not 32 bytes in base64")]
