@@ -4,10 +4,9 @@ use std::{
     collections::BTreeMap,
     fs,
     net::SocketAddr,
-    ops::Deref,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -19,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::{
     http::Http,
+    openmetrics::parse_openmetrics,
     ports::Ports,
     process::{Node, jurat},
     wait::{until, until_true},
@@ -90,16 +90,6 @@ impl Council {
         }
         council.until_connected();
         council
-    }
-
-    /// The running council that the tests of one suite share, as far as they run together.
-    #[must_use]
-    pub fn shared() -> Shared {
-        static SHARED: Mutex<Weak<Council>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        let council = shared.upgrade().unwrap_or_else(|| Arc::new(Self::start()));
-        *shared = Arc::downgrade(&council);
-        Shared(council)
     }
 
     /// A directory for the test's own files.
@@ -214,8 +204,9 @@ impl Council {
     #[must_use]
     pub fn metric(&self, member: usize, name: &str) -> u64 {
         let answer = self.http(member).get("/metrics").expect("metrics");
-        let value = answer.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {name} in {}", answer.text())).parse().expect("a number")
+        let mut samples = parse_openmetrics(answer.text()).into_iter();
+        let found = samples.find(|(sample, _)| sample == name);
+        found.unwrap_or_else(|| panic!("no {name} in {}", answer.text())).1.parse().expect("a count")
     }
 
     /// Waits until each running node has a link to each other.
@@ -329,26 +320,6 @@ impl Drop for Council {
         // Before their directory goes.
         for node in &mut self.nodes {
             drop(node.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-        }
-    }
-}
-
-/// A council that others use too: its nodes are not to be stopped.
-#[derive(Debug)]
-pub struct Shared(Arc<Council>);
-
-impl Deref for Shared {
-    type Target = Council;
-
-    fn deref(&self) -> &Council {
-        &self.0
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if thread::panicking() && Arc::strong_count(&self.0) > 1 {
-            self.0.show_logs();
         }
     }
 }

@@ -7,13 +7,16 @@
 mod attestor;
 mod council;
 mod http;
+mod openmetrics;
 mod ports;
 mod process;
+pub mod rfc6962;
 mod wait;
 
 pub use attestor::{Attestor, leaf_hash};
-pub use council::{Council, Member, Shared, path};
+pub use council::{Council, Member, path};
 pub use http::{Answer, Http, json_lines};
+pub use openmetrics::{Sample, parse_openmetrics};
 pub use ports::Ports;
 pub use process::{Finished, Node, Process, binary, command, finish, jurat, jurat_in};
 pub use wait::{PATIENCE, until, until_true};

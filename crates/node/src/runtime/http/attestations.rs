@@ -376,6 +376,7 @@ fn refusal_problem(refusal: &EntryRefusal) -> Problem {
         EntryRefusal::Statement(error) => {
             let field = match error {
                 StatementError::PayloadType(_) => "payloadType".to_owned(),
+                StatementError::Json(error) if error.place == "the statement" => "payload".into(),
                 StatementError::Json(error) => format!("payload.{}", error.place),
                 StatementError::Type(_) => "payload._type".into(),
                 StatementError::NoSubject => "payload.subject".into(),
