@@ -286,6 +286,7 @@ impl Replica {
 
     /// Takes one input at one time. `now.elapsed` never goes back.
     pub fn step(&mut self, now: Now, input: Input) {
+        self.forgive_lateness(now.elapsed);
         self.now = Now { elapsed: now.elapsed.max(self.now.elapsed), wall: now.wall };
         match input {
             Input::Message(from, message) => self.on_message(from, message),

@@ -42,11 +42,24 @@ impl Replica {
         }
     }
 
+    /// A replica that is stepped late was stopped or starved of its processor. That time is not the
+    /// primary's: whoever calls for a view alone takes no part in the one that goes on without it.
+    pub(super) fn forgive_lateness(&mut self, now: u64) {
+        let late = now.saturating_sub(self.next_deadline());
+        if let Some(since) = &mut self.waiting_since {
+            *since = since.saturating_add(late);
+        }
+        if let Mode::Changing { deadline: Some(deadline) } = &mut self.mode {
+            *deadline = deadline.saturating_add(late);
+        }
+    }
+
     pub(super) fn watch_progress(&mut self) {
         if !self.is_waiting_for_progress() || !self.has_quorum() {
             self.waiting_since = None;
         } else if self.waiting_since.is_none() {
             self.waiting_since = Some(self.now.elapsed);
+            self.next_status = self.next_status.min(self.now.elapsed + self.config.status_interval);
         }
         if self.progress_deadline().is_some_and(|deadline| deadline <= self.now.elapsed) {
             let reason = match self.mode {
