@@ -27,7 +27,7 @@ use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use crate::{
-    KeyName, KeyNameError, Seed, SignatureType, SigningKey, Vkey, VkeyError,
+    KeyName, KeyNameError, Seed, SignatureType, SigningKey, Vkey, VkeyError, base64,
     vkey::{decode_typed, encode_typed},
 };
 
@@ -148,7 +148,7 @@ impl SecretKey {
                 let passphrase = passphrase.ok_or(KeyFileError::PassphraseNeeded)?;
                 let (name, sealed) = rest.split_once('+').ok_or(KeyFileError::Syntax)?;
                 let name = KeyName::new(name)?;
-                let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| KeyFileError::Base64)?;
+                let sealed = base64::decode(sealed).ok_or(KeyFileError::Base64)?;
                 let plain = open(&name, &sealed, passphrase)?;
                 let plain = str::from_utf8(&plain).map_err(|_| KeyFileError::Damaged)?;
                 Self::parse_plain(plain.trim_end())
@@ -159,7 +159,7 @@ impl SecretKey {
     fn parse_plain(line: &str) -> Result<Self, KeyFileError> {
         if let Some(rest) = line.strip_prefix(PLAIN_SEED) {
             let (name, seed) = rest.split_once('+').ok_or(KeyFileError::Syntax)?;
-            let seed = Zeroizing::new(BASE64.decode(seed.as_bytes()).map_err(|_| KeyFileError::Base64)?);
+            let seed = Zeroizing::new(base64::decode(seed).ok_or(KeyFileError::Base64)?);
             let seed: [u8; 32] = seed.as_slice().try_into().map_err(|_| KeyFileError::Length(seed.len()))?;
             return Ok(Self::Seed { name: KeyName::new(name)?, seed: Seed::from_bytes(seed) });
         }

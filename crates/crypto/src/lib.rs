@@ -3,6 +3,7 @@
 
 extern crate alloc;
 
+mod base64;
 mod batch;
 mod digest;
 mod domain;

@@ -17,7 +17,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::{KeyError, VerifyingKey};
+use crate::{KeyError, VerifyingKey, base64};
 
 /// The name of a key: 1 to 255 bytes without Unicode space, control character or `+`.
 ///
@@ -253,7 +253,7 @@ impl FromStr for Vkey {
 
 /// Splits `base64( type || 32 bytes )`, the tail of both public and private key strings.
 pub(crate) fn decode_typed(text: &str) -> Result<(SignatureType, [u8; 32]), VkeyError> {
-    let bytes = zeroize::Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(|_| VkeyError::Base64)?);
+    let bytes = zeroize::Zeroizing::new(base64::decode(text).ok_or(VkeyError::Base64)?);
     let Some((kind, key)) = bytes.split_first() else {
         return Err(VkeyError::Length { needed: 33, actual: 0 });
     };

@@ -16,7 +16,7 @@ use data_encoding::{BASE64, BASE64URL};
 use jurat_crypto::{Signature, VkeyError};
 use serde_json::json;
 
-use crate::{Attestation, AttestationError, JsonError, json::Object};
+use crate::{Attestation, AttestationError, JsonError, json::Object, text::decode_base64};
 
 /// The most bytes that an envelope may have: what the largest payload takes in base64, and 40 KiB
 /// for keys, types and fields that nobody here knows.
@@ -88,6 +88,6 @@ impl Attestation {
 }
 
 fn decode(field: &'static str, text: &str) -> Result<alloc::vec::Vec<u8>, EnvelopeError> {
-    let standard = BASE64.decode(text.as_bytes());
-    standard.or_else(|_| BASE64URL.decode(text.as_bytes())).map_err(|_| EnvelopeError::Base64(field))
+    let decoded = decode_base64(&BASE64, text).or_else(|| decode_base64(&BASE64URL, text));
+    decoded.ok_or(EnvelopeError::Base64(field))
 }

@@ -6,7 +6,7 @@ use core::{fmt, str::FromStr};
 use data_encoding::BASE64;
 use jurat_crypto::{KeyId, KeyName, KeyNameError, Signature, SignatureType, VerifyError, Vkey};
 
-use crate::{Cosignature, NoteError, NoteText, UnixSeconds, note::MAX_SIGNATURES};
+use crate::{Cosignature, NoteError, NoteText, UnixSeconds, note::MAX_SIGNATURES, text::decode_base64};
 
 /// The most bytes that a signature line may have, its LF not counted. C2SP has signatures of
 /// nearly 5 kB in mind, which base64 makes longer by a third.
@@ -121,7 +121,7 @@ impl FromStr for NoteSignature {
             .and_then(|rest| rest.split_once(' '))
             .ok_or(SignatureLineError::Syntax)?;
         let name = KeyName::new(name)?;
-        let bytes = BASE64.decode(base64.as_bytes()).map_err(|_| SignatureLineError::Base64)?;
+        let bytes = decode_base64(&BASE64, base64).ok_or(SignatureLineError::Base64)?;
         match bytes.split_first_chunk() {
             Some((id, rest)) if !rest.is_empty() => Ok(Self { name, id: KeyId(*id), bytes: rest.to_vec() }),
             _ => Err(SignatureLineError::TooShort(bytes.len())),

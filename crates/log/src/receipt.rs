@@ -22,7 +22,7 @@ use data_encoding::BASE64;
 
 use crate::{
     Attestation, InclusionProof, LeafIndex, Note, ProofError, SizeError,
-    text::{parse_hash, write_hash},
+    text::{decode_base64, parse_hash, write_hash},
 };
 
 /// The most bytes that a receipt may have: the largest envelope in base64, a proof and the largest
@@ -100,7 +100,7 @@ impl Receipt {
         let (mut line, mut rest) = rest.split_once('\n').ok_or(ReceiptError::NoIndex)?;
         let mut extra = Vec::new();
         if let Some(base64) = line.strip_prefix(EXTRA) {
-            extra = BASE64.decode(base64.as_bytes()).map_err(|_| ReceiptError::Extra)?;
+            extra = decode_base64(&BASE64, base64).ok_or(ReceiptError::Extra)?;
             // Without extra data there is no such line, so this would be a second spelling.
             if extra.is_empty() {
                 return Err(ReceiptError::Extra);

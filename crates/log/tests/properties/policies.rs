@@ -187,9 +187,9 @@ fn a_council_policy_is_written_and_strong_enough() {
     let text = policy(4).to_string();
     let expected = with_keys(
         "log <log 0>\nlog <log 1>\nlog <log 2>\nlog <log 3>\n\
-         witness member0.example <witness 0>\nwitness member1.example <witness 1>\n\
-         witness member2.example <witness 2>\nwitness member3.example <witness 3>\n\
-         group council 3 member0.example member1.example member2.example member3.example\n\
+         witness member-0 <witness 0>\nwitness member-1 <witness 1>\n\
+         witness member-2 <witness 2>\nwitness member-3 <witness 3>\n\
+         group council 3 member-0 member-1 member-2 member-3\n\
          quorum council\n",
     );
     assert_eq!(text, expected);
