@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileIoError {
     /// The file can't be read.
-    #[error("can't read key file {path}: {error}", path = path.display())]
+    #[error("can't read key file {path}: {error}; if it is elsewhere, say so with --key", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,

@@ -198,7 +198,8 @@ fn recover(
     clock: &clock::Clock,
 ) -> Result<(Core<ledger::StoredLedger>, Journal), RunError> {
     let (store, state) = LogStore::open(dir)?;
-    let recovered = Journal::open(dir)?;
+    // What is stored was in a journal first.
+    let recovered = if state.is_empty() { Journal::open(dir) } else { Journal::open_existing(dir) }?;
     if let Some(torn) = &recovered.torn_tail {
         // Never synced, so nobody was told of it.
         warn!(path = %torn.path.display(), offset = torn.offset, "dropped an unfinished write at the journal's end");

@@ -15,6 +15,8 @@ pub const MAX_UNSYNCED_BYTES: usize = 64 << 20;
 /// The longest segment, in bytes: how far the journal may grow before it's rotated.
 pub const MAX_SEGMENT_BYTES: u64 = 1 << 30;
 
+const FOLDER: &str = "journal";
+
 /// Space is filled with zeros in steps of this many bytes, because a sync that needn't record new
 /// blocks and a new length is quicker: 1.8 times at 4 KiB a group on ext4. Larger steps gain
 /// nothing more and cost large groups something.
@@ -81,7 +83,7 @@ impl Journal {
     /// durable, even where it was only in the operating system's cache and an earlier process died
     /// of a failed sync. On an error the old segment is as it was.
     pub fn open(dir: &DataDir) -> Result<Recovered, JournalError> {
-        let folder = dir.join("journal");
+        let folder = dir.join(FOLDER);
         dir.vfs().create_dir_all(&folder)?;
         sync_parent(&**dir.vfs(), &folder)?;
         let lock = dir.vfs().try_lock(&folder.join("lock"))?.ok_or(JournalError::InUse)?;
@@ -111,6 +113,17 @@ impl Journal {
         }
         journal.install(&Segment::new(journal.id + 1, records.iter().map(Vec::as_slice))?)?;
         Ok(Recovered { journal, records, torn_tail })
+    }
+
+    /// Opens the journal of a data directory that must have one: beginning anew would be to forget
+    /// what was promised.
+    pub fn open_existing(dir: &DataDir) -> Result<Recovered, JournalError> {
+        let path = dir.join(FOLDER);
+        match dir.vfs().list(&path) {
+            Ok(names) if names.iter().any(|name| parse_name(name).is_some()) => Self::open(dir),
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Err(JournalError::Missing { path }),
+        }
     }
 
     /// Adds a record. It's not durable before the next [`sync`](Self::sync).
@@ -182,9 +195,9 @@ impl Journal {
         // A crash before this is done may leave the old segment only, one behind it both; the
         // newer one is in force, and the next start removes the other.
         sync_parent(vfs, &path)?;
-        for name in vfs.list(&self.dir.join("journal"))? {
+        for name in vfs.list(&self.dir.join(FOLDER))? {
             if parse_name(&name).is_some_and(|older| older < segment.id) {
-                vfs.remove_file(&self.dir.join("journal").join(name))?;
+                vfs.remove_file(&self.dir.join(FOLDER).join(name))?;
             }
         }
         (self.id, self.number) = (segment.id, segment.groups);
@@ -195,7 +208,7 @@ impl Journal {
     }
 
     fn path(&self, id: u64) -> PathBuf {
-        self.dir.join("journal").join(format!("{id:020}"))
+        self.dir.join(FOLDER).join(format!("{id:020}"))
     }
 }
 
@@ -274,6 +287,15 @@ pub enum JournalError {
     /// The segment is full. Nothing was changed.
     #[error("the journal would have more than {MAX_SEGMENT_BYTES} bytes: rotate it first")]
     NotRotated,
+    /// There is no segment, and there must be one. Nothing was changed.
+    #[error(
+        "the journal in {path:?} is missing, and with it what this node promised the others: restore it, or give \
+         the node a new data directory and let it catch up from them"
+    )]
+    Missing {
+        /// The journal's directory.
+        path: PathBuf,
+    },
     /// Records that were acknowledged can't be read. Nothing was changed.
     #[error(
         "journal segment {path:?} is damaged at byte {offset}: restore the file, or give the node \

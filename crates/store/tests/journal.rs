@@ -205,6 +205,21 @@ fn the_limits_are_refused_without_harm() {
     assert_eq!(records[fit], b"small");
 }
 
+#[test]
+fn a_journal_that_must_be_there_is_not_begun_anew() {
+    let fs = MemFs::new();
+    let network = NetworkId(Digest::of(b"test"));
+    let dir = DataDir::open(Arc::new(fs.clone()), Path::new("/data"), network).unwrap();
+    let steps = fs.steps();
+    assert!(matches!(Journal::open_existing(&dir), Err(JournalError::Missing { .. })));
+    assert_eq!(fs.steps(), steps, "nothing was changed");
+    drop(Journal::open(&dir).unwrap());
+    drop(Journal::open_existing(&dir).unwrap());
+    // Its folder alone, with the lock in it, is no journal.
+    fs.remove_file(Path::new("/data/journal/00000000000000000002")).unwrap();
+    assert!(matches!(Journal::open_existing(&dir), Err(JournalError::Missing { .. })));
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Append(Vec<u8>),

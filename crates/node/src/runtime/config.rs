@@ -145,12 +145,14 @@ pub enum ConfigError {
         error: io::Error,
     },
     /// `node.toml` is not a configuration.
-    #[error("{path} is not a configuration: {error}", path = path.display())]
+    #[error("{path}, line {line}: {reason}; 'jurat run --help' lists all that can be set", path = path.display())]
     Toml {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
-        error: Box<toml::de::Error>,
+        /// Where, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        reason: String,
     },
     /// `genesis.json` is not a genesis.
     #[error("{path} is not a genesis: {error}; take a fresh copy from another member", path = path.display())]
@@ -164,7 +166,7 @@ pub enum ConfigError {
     #[error(transparent)]
     KeyFile(#[from] KeyFileIoError),
     /// The key file holds a single key.
-    #[error("{path} holds a single key, not a node's seed", path = path.display())]
+    #[error("{path} holds a single key, not a node's seed: put back the node.key that 'jurat council new' made", path = path.display())]
     NotASeed {
         /// The file.
         path: PathBuf,
@@ -190,8 +192,11 @@ impl Config {
     pub fn read(dir: &Path) -> Result<Self, ConfigError> {
         let path = dir.join("node.toml");
         let text = read(&path)?;
-        let mut config: Self =
-            toml::from_str(&text).map_err(|error| ConfigError::Toml { path, error: Box::new(error) })?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            let line = before.matches('\n').count() + 1;
+            ConfigError::Toml { path, line, reason: error.message().replace('\n', ", ") }
+        })?;
         for path in [&mut config.genesis, &mut config.key, &mut config.data] {
             *path = dir.join(&*path);
         }

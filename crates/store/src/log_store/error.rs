@@ -95,7 +95,7 @@ pub enum LogError {
         computed: Digest,
     },
     /// The index couldn't be read or written.
-    #[error("the index {path:?} failed: {source}")]
+    #[error("the index {path:?} can't be used: {source}; if the disk is well, {RESTORE}")]
     Index {
         /// The index's file.
         path: PathBuf,
