@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,8 +11,9 @@ use std::{
 };
 
 use jurat::key_file;
-use jurat_crypto::{SecretKey, Seed};
+use jurat_crypto::{KeyName, SecretKey, Seed};
 use jurat_log::Policy;
+use rustix::process::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -31,10 +32,11 @@ const LAST_LINES: usize = 40;
 #[derive(Debug)]
 pub struct Council {
     dir: TempDir,
-    _ports: Ports,
+    ports: Ports,
     policy: PathBuf,
     origin: String,
     members: Vec<Member>,
+    places: Vec<Place>,
     nodes: Vec<Mutex<Option<Node>>>,
 }
 
@@ -51,15 +53,70 @@ pub struct Member {
     pub peer: SocketAddr,
 }
 
+/// Where a member's node runs.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where it listens.
+    pub address: IpAddr,
+    /// A command that runs the node's, such as `nsenter` with its arguments, in the same process.
+    pub under: Vec<String>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST.into(), under: Vec::new() }
+    }
+}
+
 impl Council {
-    /// Founds a council of four; nothing runs yet.
+    /// Founds a council of four on loopback; nothing runs yet.
     #[must_use]
     pub fn found() -> Self {
+        Self::found_at(vec![Place::default(); 4])
+    }
+
+    /// Founds a council of four on loopback, with a fifth who wants to join: it has a directory and a
+    /// key of its own. Nothing runs yet.
+    #[must_use]
+    pub fn found_with_newcomer() -> Self {
+        let mut council = Self::found();
+        let name = "node-5".to_owned();
+        let at = |i| SocketAddr::from((Ipv4Addr::LOCALHOST, council.ports.base() + i));
+        let dir = council.members[0].dir.with_file_name(&name);
+        let (http, peer) = (at(8), at(9));
+        fs::create_dir(&dir).expect("a directory");
+        let founder = |file: &str| council.members[0].dir.join(file);
+        fs::copy(founder("genesis.json"), dir.join("genesis.json")).expect("a genesis");
+        let key_name = KeyName::new(name.as_str()).expect("a name");
+        let secret = SecretKey::Seed { name: key_name, seed: Seed::from_bytes([5; 32]) };
+        key_file::write(&dir.join("node.key"), &secret, None).expect("a key file");
+        let addresses = council.members.iter().map(|m| format!("\"{}\" = \"{}\"\n", m.name, m.peer));
+        let config = format!(
+            "name = \"{name}\"\n[http]\nlisten = \"{http}\"\n[peer]\nlisten = \"{peer}\"\n[peer.addresses]\n{}",
+            addresses.collect::<String>()
+        );
+        fs::write(dir.join("node.toml"), config).expect("a configuration");
+        council.members.push(Member { name, dir, http, peer });
+        council.places.push(Place::default());
+        council.nodes.push(Mutex::new(None));
+        council
+    }
+
+    /// Gives a newcomer the council's history.
+    pub fn give_history(&self, member: usize, json: &str) {
+        fs::write(self.members[member].dir.join("council.json"), json).expect("a file");
+    }
+
+    /// Founds a council with a member at each of these places.
+    #[must_use]
+    pub fn found_at(places: Vec<Place>) -> Self {
         let dir = tempfile::Builder::new().prefix("jurat-test-").tempdir().expect("a directory");
         let ports = Ports::reserve();
         let at = dir.path().join("council");
         let base = ports.base().to_string();
-        let founded = jurat(["council", "new", path(&at), "--members", "4", "--base-port", &base, "--json"]);
+        let count = places.len().to_string();
+        let founded =
+            jurat(["council", "new", path(&at), "--members", &count, "--base-port", &base, "--json"]);
         let founded = founded.success().json();
         let text = |value: &Value| value.as_str().expect("a string").to_owned();
         let members = founded["members"].as_array().expect("members").iter().map(|member| Member {
@@ -68,15 +125,17 @@ impl Council {
             http: text(&member["http"]).trim_start_matches("http://").parse().expect("an address"),
             peer: text(&member["peer"]).parse().expect("an address"),
         });
-        let members: Vec<Member> = members.collect();
+        let mut members: Vec<Member> = members.collect();
+        move_to(&mut members, &places);
         let nodes = members.iter().map(|_| Mutex::new(None)).collect();
         fs::create_dir(dir.path().join("logs")).expect("a directory");
         Self {
             dir,
-            _ports: ports,
+            ports,
             policy: text(&founded["policy"]).into(),
             origin: text(&founded["origin"]),
             members,
+            places,
             nodes,
         }
     }
@@ -134,7 +193,7 @@ impl Council {
     /// A member's HTTP interface.
     #[must_use]
     pub fn http(&self, member: usize) -> Http {
-        Http(self.members[member].http)
+        Http::new(self.members[member].http)
     }
 
     /// The URL of a member's HTTP interface.
@@ -152,7 +211,12 @@ impl Council {
     pub fn run_with(&self, member: usize, change: impl FnOnce(&mut Command)) {
         let mut node = self.node(member);
         assert!(node.is_none(), "{} runs", self.members[member].name);
-        *node = Some(Node::start(&self.members[member].dir, &self.log_path(member), change));
+        *node = Some(Node::start(
+            &self.places[member].under,
+            &self.members[member].dir,
+            &self.log_path(member),
+            change,
+        ));
     }
 
     /// SIGKILL.
@@ -168,6 +232,12 @@ impl Council {
     /// Waits until a node ends by itself; how it did.
     pub fn wait_for_end(&self, member: usize) -> ExitStatus {
         self.take(member).wait()
+    }
+
+    /// The process of a running node.
+    #[must_use]
+    pub fn pid(&self, member: usize) -> Pid {
+        self.node(member).as_ref().expect("it runs").pid()
     }
 
     /// SIGSTOP.
@@ -216,10 +286,8 @@ impl Council {
             until(&format!("{} to be connected", self.members[*member].name), || {
                 self.check(*member);
                 let status = self.status(*member).ok_or("no answer")?;
-                let connected = |other: usize| status["members"][other]["connected"] == true;
-                let all = running.iter().all(|other| connected(*other));
-                let ready = self.http(*member).get("/readyz").is_ok_and(|answer| answer.status == 200);
-                if all && ready { Ok(()) } else { Err(status.to_string()) }
+                let connected = |other: &usize| status["members"][*other]["connected"] == true;
+                if running.iter().all(connected) { Ok(()) } else { Err(status.to_string()) }
             });
         }
     }
@@ -321,6 +389,24 @@ impl Drop for Council {
         for node in &mut self.nodes {
             drop(node.get_mut().unwrap_or_else(PoisonError::into_inner).take());
         }
+    }
+}
+
+/// Gives members that were founded on loopback the addresses of their places.
+fn move_to(members: &mut [Member], places: &[Place]) {
+    let mut moved = Vec::new();
+    for (member, place) in members.iter_mut().zip(places) {
+        for at in [&mut member.http, &mut member.peer] {
+            let before = at.to_string();
+            at.set_ip(place.address);
+            moved.push((format!("\"{before}\""), format!("\"{at}\"")));
+        }
+    }
+    for member in members {
+        let config = member.dir.join("node.toml");
+        let text = fs::read_to_string(&config).expect("a configuration");
+        let text = moved.iter().fold(text, |text, (before, after)| text.replace(before, after));
+        fs::write(config, text).expect("a configuration");
     }
 }
 

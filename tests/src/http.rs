@@ -11,9 +11,12 @@ use serde_json::Value;
 /// No answer takes longer, the node's own deadlines included.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Where a node answers.
+/// Where a node answers, and how long it may be silent.
 #[derive(Debug, Clone, Copy)]
-pub struct Http(pub SocketAddr);
+pub struct Http {
+    address: SocketAddr,
+    timeout: Duration,
+}
 
 /// What it answered.
 #[derive(Debug, Clone)]
@@ -27,9 +30,24 @@ pub struct Answer {
 }
 
 impl Http {
+    /// A client of the node at this address.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self { address, timeout: TIMEOUT }
+    }
+
+    /// The same with less patience.
+    #[must_use]
+    pub const fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// `GET path`.
     pub fn get(self, path: &str) -> io::Result<Answer> {
-        self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.0), &[])
+        self.exchange(
+            &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address),
+            &[],
+        )
     }
 
     /// `POST path` with a body.
@@ -37,7 +55,7 @@ impl Http {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {content_type}\r\n\
              Content-Length: {}\r\n\r\n",
-            self.0,
+            self.address,
             body.len()
         );
         self.exchange(&head, body)
@@ -45,9 +63,9 @@ impl Http {
 
     /// A connection on which anything can be sent.
     pub fn connect(self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect_timeout(&self.0, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
+        let stream = TcpStream::connect_timeout(&self.address, self.timeout)?;
+        stream.set_read_timeout(Some(self.timeout))?;
+        stream.set_write_timeout(Some(self.timeout))?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }

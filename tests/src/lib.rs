@@ -5,18 +5,26 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness fails a test by panicking")]
 
 mod attestor;
+pub mod chaos;
 mod council;
+pub mod fuzzing;
 mod http;
+mod load;
+pub mod noise;
 mod openmetrics;
 mod ports;
 mod process;
 pub mod rfc6962;
+pub mod sim;
+mod tiled_log;
 mod wait;
 
 pub use attestor::{Attestor, leaf_hash};
-pub use council::{Council, Member, path};
+pub use council::{Council, Member, Place, path};
 pub use http::{Answer, Http, json_lines};
+pub use load::{Load, Promises};
 pub use openmetrics::{Sample, parse_openmetrics};
 pub use ports::Ports;
 pub use process::{Finished, Node, Process, binary, command, finish, jurat, jurat_in};
+pub use tiled_log::{TILED_ORIGIN, TiledLog, tiled_policy};
 pub use wait::{PATIENCE, until, until_true};

@@ -40,7 +40,14 @@ fn build() -> PathBuf {
 /// `jurat` with nothing in its environment that would configure it.
 #[must_use]
 pub fn command() -> Command {
-    let mut command = Command::new(binary());
+    command_under(&[])
+}
+
+/// The same as the last argument of another command, if there is one.
+fn command_under(under: &[String]) -> Command {
+    let mut words = under.iter().map(OsStr::new).chain([binary().as_os_str()]);
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("JURAT_") {
             command.env_remove(name);
@@ -165,15 +172,21 @@ pub struct Node {
 }
 
 impl Node {
-    /// `jurat run DIR`, its log appended to a file.
-    pub fn start(dir: &Path, log: &Path, change: impl FnOnce(&mut Command)) -> Self {
+    /// `jurat run DIR` under another command, if there is one; its log appended to a file.
+    pub fn start(under: &[String], dir: &Path, log: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let output = File::options().create(true).append(true).open(log).expect("a log can be written");
-        let mut command = command();
+        let mut command = command_under(under);
         // The pipe closes when this process dies, whatever kills it, and the node stops.
         command.arg("run").arg(dir).arg("--stop-with-stdin").stdin(Stdio::piped());
         command.stdout(Stdio::null()).stderr(output);
         change(&mut command);
         Self { process: Process(command.spawn().expect("a node starts")), log: log.to_owned() }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
     }
 
     /// SIGKILL, and waits until it is gone.

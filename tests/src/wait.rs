@@ -13,13 +13,23 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Looks until there is a value, and returns it.
 #[track_caller]
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until<T>(what: &str, look: impl FnMut() -> Result<T, String>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// [`until`] with another patience.
+#[track_caller]
+pub(crate) fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         match look() {
             Ok(value) => return value,
             Err(seen) if Instant::now() > deadline => {
-                panic!("waited {} s for {what}; last seen: {seen}", PATIENCE.as_secs())
+                panic!("waited {} s for {what}; last seen: {seen}", patience.as_secs())
             }
             Err(_) => thread::sleep(LOOK),
         }

@@ -32,7 +32,7 @@ struct Receipt {
     envelope: Value,
     index: String,
     hashes: Vec<String>,
-    /// The checkpoint's lines: origin, size, root, batch, registry.
+    /// The checkpoint's lines: origin, size, root, batch, registry, subjects.
     checkpoint: Vec<String>,
     log_signature: String,
     cosignatures: Vec<String>,

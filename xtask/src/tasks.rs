@@ -6,7 +6,7 @@ use crate::{
     command::CommandLine,
     root,
     steps::Step,
-    tools::{CARGO_DENY, CARGO_FUZZ, CXX, Tool},
+    tools::{CARGO_DENY, CARGO_FUZZ, CXX, IPROUTE, Tool},
 };
 
 /// Something to ask of `cargo xtask`.
@@ -35,7 +35,7 @@ pub(crate) const TASKS: &[Task] = &[
     Task {
         name: "ci",
         arguments: "",
-        about: "what needs more, installed if missing: dependency policy, a short run of each fuzz target",
+        about: "what needs tools, installed if missing: dependency policy, lints of the benchmarks, short fuzzing and chaos",
         run: Run::Steps(ci),
     },
     Task {
@@ -45,10 +45,28 @@ pub(crate) const TASKS: &[Task] = &[
         run: Run::Steps(integration),
     },
     Task {
+        name: "interop",
+        arguments: "",
+        about: "foreign implementations: securesystemslib on envelopes, a reader of the log in Python",
+        run: Run::Steps(interop),
+    },
+    Task {
+        name: "sim",
+        arguments: "[--seed N] [--seeds N] [--scenario S] [--trace]",
+        about: "whole councils in virtual time: 2000 seeds if not told otherwise, or one",
+        run: Run::Steps(sim),
+    },
+    Task {
         name: "fuzz",
         arguments: "[TARGET] [--seconds N]",
         about: "coverage-guided fuzzing of one target or all, 60 seconds each if not told otherwise",
         run: Run::Steps(fuzz),
+    },
+    Task {
+        name: "chaos",
+        arguments: "[--seconds N] [--seed N] [--smoke]",
+        about: "real processes killed, paused, cut apart and without disk, under load; 600 seconds if not told otherwise",
+        run: Run::Steps(chaos),
     },
     Task { name: "tidy", arguments: "", about: "the house rules that no linter knows", run: Run::Tidy },
     Task {
@@ -67,6 +85,8 @@ fn test(arguments: &[String]) -> Result<Vec<Step>, String> {
     none(arguments)?;
     Ok(vec![
         step("format", "cargo fmt --all --check"),
+        step("format of fuzz targets", "cargo fmt --check --manifest-path tests/fuzz/Cargo.toml"),
+        step("format of benchmarks", "cargo fmt --check --manifest-path tests/bench/Cargo.toml"),
         step("tidy", "cargo xtask tidy"),
         step("lints", "cargo clippy --workspace --all-targets -- --deny warnings"),
         Step::new(
@@ -86,7 +106,11 @@ fn ci(arguments: &[String]) -> Result<Vec<Step>, String> {
     // Advisories change without the project changing, and need the network: `cargo deny check
     // advisories` is for a person or a nightly job.
     steps.push(step("dependency policy", "cargo deny --all-features check bans licenses sources"));
+    // A workspace of its own, which no other step builds.
+    steps.push(step("benchmarks", "cargo clippy --manifest-path tests/bench/Cargo.toml -- --deny warnings"));
+    steps.extend(interop(&[])?);
     steps.extend(fuzz_steps(None, CI_FUZZ_SECONDS)?);
+    steps.extend(chaos(&["--smoke".into()])?);
     Ok(steps)
 }
 
@@ -103,6 +127,31 @@ fn integration(arguments: &[String]) -> Result<Vec<Step>, String> {
             with_binary(&format!("cargo test --package jurat-tests {suite} --no-fail-fast")),
         ),
     ])
+}
+
+fn interop(arguments: &[String]) -> Result<Vec<Step>, String> {
+    none(arguments)?;
+    // Apart from what else is installed: nothing else may depend on it.
+    let python = "target/interop/bin/python";
+    Ok(vec![
+        step("build", "cargo build --package jurat"),
+        step("python", "python3 -m venv target/interop"),
+        step("securesystemslib", &format!("{python} -m pip install --quiet securesystemslib[crypto]==1.6.0")),
+        step("DSSE", &format!("{python} tests/interop/dsse.py {}", binary().display())),
+        // In CI the suite may not be skipped; here it may not either.
+        Step::new(
+            "independent reader",
+            with_binary("cargo test --package jurat-tests --test interop").env("CI", "1"),
+        ),
+    ])
+}
+
+/// Not a release build: most of the time goes into signatures, which are optimised all the same, and
+/// what overflows is noticed.
+#[expect(clippy::unnecessary_wraps, reason = "all tasks have one signature")]
+fn sim(arguments: &[String]) -> Result<Vec<Step>, String> {
+    let line = CommandLine::new("cargo run --package jurat-tests --bin sim --");
+    Ok(vec![Step::new("simulation", line.args(arguments))])
 }
 
 fn fuzz(arguments: &[String]) -> Result<Vec<Step>, String> {
@@ -155,10 +204,25 @@ fn fuzz_targets() -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// With the profile that nodes are installed with: it measures, too.
+#[expect(clippy::unnecessary_wraps, reason = "the program itself knows its arguments")]
+fn chaos(arguments: &[String]) -> Result<Vec<Step>, String> {
+    let mut steps = install(&[IPROUTE]);
+    steps.push(step("chaos build", "cargo build --release --package jurat --package jurat-tests --bins"));
+    let target = target_dir();
+    let (chaos, figures) = (target.join("release/chaos"), target.join("chaos.json"));
+    let run = CommandLine::new(&format!("{} --json {}", chaos.display(), figures.display())).args(arguments);
+    steps.push(Step::new("chaos", with_release_binary(run)));
+    Ok(steps)
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "all tasks have one signature")]
 fn bench(arguments: &[String]) -> Result<Vec<Step>, String> {
     let line = CommandLine::new("cargo run --release --manifest-path tests/bench/Cargo.toml --");
-    Ok(vec![Step::new("bench", line.args(arguments))])
+    Ok(vec![
+        step("build", "cargo build --release --package jurat"),
+        Step::new("bench", with_release_binary(line.args(arguments))),
+    ])
 }
 
 fn step(name: &str, line: &str) -> Step {
@@ -173,11 +237,24 @@ fn none(arguments: &[String]) -> Result<(), String> {
     if arguments.is_empty() { Ok(()) } else { Err("no arguments are taken".into()) }
 }
 
-/// A line that runs the integration suites with the `jurat` that lies beside this program.
+/// A line that runs the integration suites with [`binary`].
 fn with_binary(line: &str) -> CommandLine {
-    let own = std::env::current_exe().unwrap_or_default();
-    let binary: PathBuf = own.with_file_name("jurat");
-    CommandLine::new(line).env("JURAT_BIN", binary.display().to_string())
+    CommandLine::new(line).env("JURAT_BIN", binary().display().to_string())
+}
+
+/// A line that runs nodes as they are installed.
+fn with_release_binary(line: CommandLine) -> CommandLine {
+    line.env("JURAT_BIN", target_dir().join("release/jurat").display().to_string())
+}
+
+/// Where this build puts what it makes.
+fn target_dir() -> PathBuf {
+    binary().ancestors().nth(2).map(PathBuf::from).unwrap_or_default()
+}
+
+/// The `jurat` that lies beside this program.
+fn binary() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("jurat")
 }
 
 #[cfg(test)]
@@ -193,6 +270,7 @@ mod tests {
         for (task, arguments) in [
             (test as fn(&[String]) -> _, "fast"),
             (integration, "council faults"),
+            (interop, "dsse"),
             (fuzz, "no-such-target"),
             (fuzz, "note receipt"),
             (fuzz, "note --seconds soon"),

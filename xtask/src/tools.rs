@@ -21,6 +21,10 @@ pub(crate) const CARGO_FUZZ: Tool =
 pub(crate) const CXX: Tool =
     Tool { name: "g++", probe: "c++ --version", install: "apt-get install --yes g++" };
 
+/// Networks for the nodes of a chaos run.
+pub(crate) const IPROUTE: Tool =
+    Tool { name: "iproute2", probe: "ip -Version", install: "apt-get install --yes iproute2" };
+
 impl Tool {
     /// The step that installs the tool, if it is missing.
     pub(crate) fn install_if_missing(&self) -> Option<Step> {

@@ -19,13 +19,23 @@ pub struct ContentId(pub Digest);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct UnixSeconds(pub u32);
 
+/// What a bulletin says about its content, readable without hashing anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// The topic it is posted to.
+    pub topic: TopicId,
+    /// The digest of its content.
+    pub content_id: ContentId,
+    /// When its author says it was posted.
+    pub time: UnixSeconds,
+    /// The nonce of its stamp. Any value, 0 and those above 2^31 included.
+    pub nonce: u32,
+}
+
 /// A bulletin whose content belongs to its header.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bulletin {
-    topic: TopicId,
-    content_id: ContentId,
-    time: UnixSeconds,
-    nonce: u32,
+    header: Header,
     content: Vec<u8>,
 }
 
@@ -43,6 +53,38 @@ pub enum BulletinError {
     WrongContent,
 }
 
+impl Header {
+    /// Splits bytes into header and content, without asking whether they belong together.
+    pub fn split(bytes: &[u8]) -> Result<(Self, &[u8]), BulletinError> {
+        let truncated = BulletinError::Truncated(bytes.len());
+        let (topic, rest) = bytes.split_first_chunk::<32>().ok_or(truncated)?;
+        let (content_id, rest) = rest.split_first_chunk::<32>().ok_or(truncated)?;
+        let (time, rest) = rest.split_first_chunk::<4>().ok_or(truncated)?;
+        let (nonce, content) = rest.split_first_chunk::<4>().ok_or(truncated)?;
+        if content.len() > MAX_CONTENT_BYTES {
+            return Err(BulletinError::TooLong(content.len()));
+        }
+        let header = Self {
+            topic: TopicId(Digest::from_bytes(*topic)),
+            content_id: ContentId(Digest::from_bytes(*content_id)),
+            time: UnixSeconds(u32::from_be_bytes(*time)),
+            nonce: u32::from_be_bytes(*nonce),
+        };
+        Ok((header, content))
+    }
+
+    /// The header's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut header = [0; HEADER_BYTES];
+        header[..32].copy_from_slice(self.topic.0.as_bytes());
+        header[32..64].copy_from_slice(self.content_id.0.as_bytes());
+        header[64..68].copy_from_slice(&self.time.0.to_be_bytes());
+        header[68..].copy_from_slice(&self.nonce.to_be_bytes());
+        header
+    }
+}
+
 impl Bulletin {
     /// Posts `content` to a topic. The nonce is the header's room for proof of work.
     pub fn new(
@@ -55,69 +97,59 @@ impl Bulletin {
             return Err(BulletinError::TooLong(content.len()));
         }
         let content_id = ContentId(Digest::of(&content));
-        Ok(Self { topic, content_id, time, nonce, content })
+        Ok(Self { header: Header { topic, content_id, time, nonce }, content })
     }
 
     /// Reads a bulletin and checks that its content belongs to it.
     pub fn decode(bytes: &[u8]) -> Result<Self, BulletinError> {
-        let truncated = BulletinError::Truncated(bytes.len());
-        let (topic, rest) = bytes.split_first_chunk::<32>().ok_or(truncated)?;
-        let (content_id, rest) = rest.split_first_chunk::<32>().ok_or(truncated)?;
-        let (time, rest) = rest.split_first_chunk::<4>().ok_or(truncated)?;
-        let (nonce, content) = rest.split_first_chunk::<4>().ok_or(truncated)?;
-        let topic = TopicId(Digest::from_bytes(*topic));
-        let time = UnixSeconds(u32::from_be_bytes(*time));
-        // The length is judged before anything is copied or hashed.
-        if content.len() > MAX_CONTENT_BYTES {
-            return Err(BulletinError::TooLong(content.len()));
+        let (header, content) = Header::split(bytes)?;
+        // Hashed before it is copied: what does not belong costs no memory.
+        if Digest::of(content) != header.content_id.0 {
+            return Err(BulletinError::WrongContent);
         }
-        let bulletin = Self::new(topic, time, u32::from_be_bytes(*nonce), content.to_vec())?;
-        if bulletin.content_id.0.as_bytes() == content_id {
-            Ok(bulletin)
-        } else {
-            Err(BulletinError::WrongContent)
-        }
+        Ok(Self { header, content: content.to_vec() })
     }
 
-    /// The header's bytes.
+    /// The same bulletin with another nonce.
     #[must_use]
-    pub fn header(&self) -> [u8; HEADER_BYTES] {
-        let mut header = [0; HEADER_BYTES];
-        header[..32].copy_from_slice(self.topic.0.as_bytes());
-        header[32..64].copy_from_slice(self.content_id.0.as_bytes());
-        header[64..68].copy_from_slice(&self.time.0.to_be_bytes());
-        header[68..].copy_from_slice(&self.nonce.to_be_bytes());
-        header
+    pub fn with_nonce(self, nonce: u32) -> Self {
+        Self { header: Header { nonce, ..self.header }, ..self }
+    }
+
+    /// The header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
     }
 
     /// Header and content.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        [&self.header(), self.content.as_slice()].concat()
+        [&self.header.encode(), self.content.as_slice()].concat()
     }
 
     /// The topic it is posted to.
     #[must_use]
     pub const fn topic(&self) -> TopicId {
-        self.topic
+        self.header.topic
     }
 
     /// The digest of its content.
     #[must_use]
     pub const fn content_id(&self) -> ContentId {
-        self.content_id
+        self.header.content_id
     }
 
     /// When its author says it was posted.
     #[must_use]
     pub const fn time(&self) -> UnixSeconds {
-        self.time
+        self.header.time
     }
 
     /// The nonce.
     #[must_use]
     pub const fn nonce(&self) -> u32 {
-        self.nonce
+        self.header.nonce
     }
 
     /// What it says.

@@ -3,8 +3,32 @@
 
 extern crate alloc;
 
+mod board;
 mod bulletin;
+pub mod compat;
+mod mailbox;
+mod message;
+mod price;
+mod private;
+mod replay;
+mod rules;
 mod topic;
+mod work;
 
-pub use bulletin::{Bulletin, BulletinError, ContentId, HEADER_BYTES, MAX_CONTENT_BYTES, UnixSeconds};
-pub use topic::{Topic, TopicId};
+pub use board::{
+    Accepted, Board, BoardLimits, BulletinKey, Origin, Posting, Refusal, Subscriber, TooManySubscriptions,
+};
+pub use bulletin::{
+    Bulletin, BulletinError, ContentId, HEADER_BYTES, Header, MAX_CONTENT_BYTES, UnixSeconds,
+};
+pub use mailbox::{Delivery, MAIL_LIFE, MAX_WAITING, MailRefusal, Mailboxes, SenderToken, WaitingMail};
+pub use message::{Inbox, MESSAGE_HEADER_BYTES, Message, MessageRefusal};
+pub use price::{Load, MAX_RISE, TRUST_DISCOUNT, TRUSTED, price};
+pub use private::{
+    Authors, Freshness, MAX_PAYLOAD_BYTES, MAX_SEQUENCES, PRIVATE_LIFE, PrivateEvent, PrivatePayload,
+    PrivateRefusal, PrivateRules, SequenceDomain, mail_payload, sign_private,
+};
+pub use replay::{ReplayError, ReplayMemory};
+pub use rules::Rules;
+pub use topic::{DeliveryCode, Topic, TopicId};
+pub use work::{Effort, EffortRule, StampSubject, WorkRules};

@@ -2,11 +2,16 @@
 
 use alloc::vec::Vec;
 
-use jurat_crypto::Digest;
+use jurat_crypto::{Digest, VerifyingKey};
 
 /// The digest of a topic's descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TopicId(pub Digest);
+
+/// Eight random bytes that lead to a node's own topic. Whoever changes theirs leaves the old topic,
+/// and everyone who harvested it, behind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DeliveryCode(pub [u8; 8]);
 
 /// A topic with the descriptor that defines it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +34,12 @@ impl Topic {
         Self::new(b"node beacon channel".to_vec())
     }
 
+    /// The topic on which a node is reached: delivery code, then the node's public key.
+    #[must_use]
+    pub fn of_node(code: DeliveryCode, node: &VerifyingKey) -> Self {
+        Self::new([code.0.as_slice(), node.as_bytes()].concat())
+    }
+
     /// What defines the topic.
     #[must_use]
     pub fn descriptor(&self) -> &[u8] {
@@ -39,5 +50,21 @@ impl Topic {
     #[must_use]
     pub const fn id(&self) -> TopicId {
         self.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jurat_crypto::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn a_node_that_changes_its_delivery_code_has_another_topic() {
+        let node = SigningKey::from_seed(&[1; 32]).verifying_key();
+        let topics = [[0; 8], [1; 8]].map(|code| Topic::of_node(DeliveryCode(code), &node));
+        assert_ne!(topics[0].id(), topics[1].id());
+        assert_eq!(topics[0].descriptor().len(), 40);
+        assert_eq!(&topics[0].descriptor()[8..], node.as_bytes());
     }
 }

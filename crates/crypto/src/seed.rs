@@ -67,6 +67,16 @@ impl Seed {
         self.expand("jurat/v1/key/link-static").into()
     }
 
+    /// The key that cosigns checkpoints beside the one of [`KeyUse::Cosign`] (note type 0x06).
+    #[cfg(feature = "ml-dsa")]
+    #[must_use]
+    pub fn ml_dsa_cosigning_key(&self) -> crate::MlDsaSigningKey {
+        let mut bytes = self.expand("jurat/v1/key/cosign-ml-dsa-44");
+        let key = crate::MlDsaSigningKey::from_seed(&bytes);
+        bytes.zeroize();
+        key
+    }
+
     /// HKDF-SHA256 (RFC 5869) with an empty salt.
     #[expect(clippy::expect_used, reason = "32 bytes are one block; HKDF gives up to 255")]
     fn expand(&self, label: &str) -> [u8; 32] {

@@ -99,9 +99,13 @@ impl KeyId {
     /// The id of a key, as C2SP signed-note recommends and cosignatures require.
     #[must_use]
     pub fn derive(name: &KeyName, kind: SignatureType, public_key: &[u8]) -> Self {
+        Self::of_type(name, kind.byte(), public_key)
+    }
+
+    pub(crate) fn of_type(name: &KeyName, kind: u8, public_key: &[u8]) -> Self {
         let hash = Sha256::new()
             .chain_update(name.as_str())
-            .chain_update([b'\n', kind.byte()])
+            .chain_update([b'\n', kind])
             .chain_update(public_key)
             .finalize();
         Self([hash[0], hash[1], hash[2], hash[3]])
@@ -237,21 +241,40 @@ impl FromStr for Vkey {
     type Err = VkeyError;
 
     fn from_str(text: &str) -> Result<Self, VkeyError> {
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(VkeyError::Parts);
-        };
-        let name = KeyName::new(name)?;
-        let stated = HEXLOWER.decode(id.as_bytes()).map_err(|_| VkeyError::IdSyntax)?;
-        let stated = KeyId(stated.try_into().map_err(|_| VkeyError::IdSyntax)?);
-        let (kind, key) = decode_typed(key)?;
-        let key = VerifyingKey::from_bytes(key)?;
+        let SplitVkey { name, id: stated, kind, key } = split_vkey(text)?;
+        let kind = SignatureType::try_from(kind)?;
+        let wrong = VkeyError::Length { needed: 32, actual: key.len() };
+        let key = VerifyingKey::from_bytes(key.as_slice().try_into().map_err(|_| wrong)?)?;
         let vkey = Self::new(name, kind, key);
         if vkey.id == stated { Ok(vkey) } else { Err(VkeyError::WrongId { stated, derived: vkey.id }) }
     }
 }
 
-/// Splits `base64( type || 32 bytes )`, the tail of both public and private key strings.
+/// The parts of a vkey string, of which the id is not checked yet.
+pub(crate) struct SplitVkey {
+    pub(crate) name: KeyName,
+    pub(crate) id: KeyId,
+    pub(crate) kind: u8,
+    pub(crate) key: Vec<u8>,
+}
+
+pub(crate) fn split_vkey(text: &str) -> Result<SplitVkey, VkeyError> {
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(VkeyError::Parts);
+    };
+    let name = KeyName::new(name)?;
+    let id = HEXLOWER.decode(id.as_bytes()).map_err(|_| VkeyError::IdSyntax)?;
+    let id = KeyId(id.try_into().map_err(|_| VkeyError::IdSyntax)?);
+    let mut key = base64::decode(key).ok_or(VkeyError::Base64)?;
+    if key.is_empty() {
+        return Err(VkeyError::Length { needed: 33, actual: 0 });
+    }
+    let kind = key.remove(0);
+    Ok(SplitVkey { name, id, kind, key })
+}
+
+/// Splits `base64( type || 32 bytes )`, the tail of private key strings.
 pub(crate) fn decode_typed(text: &str) -> Result<(SignatureType, [u8; 32]), VkeyError> {
     let bytes = zeroize::Zeroizing::new(base64::decode(text).ok_or(VkeyError::Base64)?);
     let Some((kind, key)) = bytes.split_first() else {

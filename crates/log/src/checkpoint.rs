@@ -13,12 +13,12 @@ use core::fmt;
 use jurat_crypto::Digest;
 
 use crate::{
-    BatchStamp, NoteText, SizeError, TreeSize,
+    BatchStamp, NoteText, SizeError, SubjectRoot, TreeSize,
     text::{ascii_control, parse_hash, write_hash},
 };
 
 /// The most bytes that a checkpoint's extension lines may have together. C2SP advises against
-/// having any; Jurat's take less than 200.
+/// having any; Jurat's take less than 250.
 pub const MAX_EXTENSION_BYTES: usize = 16 * 1024;
 
 /// The name of a log: 1 to 255 bytes without control characters.
@@ -107,10 +107,18 @@ impl Checkpoint {
         Self { origin, size, root, extensions: String::new() }
     }
 
-    /// A council's checkpoint, which says what batch made it.
+    /// A council's checkpoint, which says what batch made it and commits to the subject map of its
+    /// entries.
     #[must_use]
-    pub fn stamped(origin: Origin, size: TreeSize, root: Digest, stamp: BatchStamp) -> Self {
-        Self { origin, size, root, extensions: stamp.to_lines() }
+    pub fn stamped(
+        origin: Origin,
+        size: TreeSize,
+        root: Digest,
+        stamp: BatchStamp,
+        subjects: &SubjectRoot,
+    ) -> Self {
+        let extensions = format!("{}{}\n", stamp.to_lines(), subjects.extension_line());
+        Self { origin, size, root, extensions }
     }
 
     /// The same with one more extension line, given without LF.

@@ -1,10 +1,11 @@
 //! Checking a checkpoint's note against a policy: who signed it, and whether that is enough.
 
 use alloc::{boxed::Box, vec::Vec};
+use core::ptr;
 
 use jurat_crypto::Vkey;
 
-use crate::{Checkpoint, CheckpointError, Note, NoteVerifyError, Origin, Policy, UnixSeconds};
+use crate::{Checkpoint, CheckpointError, Note, NoteKey, Origin, Policy, UnixSeconds};
 
 /// A checkpoint that a policy accepts, with those who stand behind it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,7 +22,7 @@ pub struct Endorsement {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cosigner {
     /// The witness's key.
-    pub vkey: Vkey,
+    pub vkey: NoteKey,
     /// When it says that it cosigned.
     pub time: UnixSeconds,
 }
@@ -40,7 +41,7 @@ pub enum EndorsementError {
     BadLogSignature(Box<Vkey>),
     /// A line names a listed witness, and its cosignature does not hold.
     #[error("the cosignature in the name of {0} does not verify")]
-    BadCosignature(Box<Vkey>),
+    BadCosignature(Box<NoteKey>),
     /// No listed key of the origin has signed.
     #[error("no key that the policy lists for {0} has signed the checkpoint")]
     NoLogSignature(Origin),
@@ -62,40 +63,57 @@ impl Policy {
     /// hold refuses the note, whatever else it has. A cosigner counts once, however many lines are
     /// by it. Whether the policy itself is [strong enough](Self::council_weakness) is not asked.
     pub fn check(&self, note: &Note) -> Result<Endorsement, EndorsementError> {
+        let Signers { checkpoint, logs, cosigned } = self.read_signers(note)?;
+        let has_cosigned = |position: usize| {
+            let vkey = &self.witnesses()[position].vkey;
+            cosigned.iter().any(|(cosigner, _)| ptr::eq(*cosigner, vkey))
+        };
+        let missing = self.rule.missing(has_cosigned);
+        if missing > 0 {
+            let have = self.rule.counted(has_cosigned);
+            return Err(EndorsementError::NoQuorum { have, need: have + missing });
+        }
+        let logs = logs.into_iter().cloned().collect();
+        let cosigners = cosigned
+            .into_iter()
+            .filter_map(|(vkey, time)| Some(Cosigner { vkey: vkey.clone(), time: time? }))
+            .collect();
+        Ok(Endorsement { checkpoint, logs, cosigners })
+    }
+
+    /// The listed keys of this origin and the listed witnesses whose signatures on a checkpoint's
+    /// note hold: at least one of the log's, and no quorum.
+    pub(crate) fn signers(&self, note: &Note) -> Result<Vec<NoteKey>, EndorsementError> {
+        let Signers { logs, cosigned, .. } = self.read_signers(note)?;
+        let logs = logs.into_iter().map(|vkey| vkey.clone().into());
+        Ok(logs.chain(cosigned.into_iter().map(|(vkey, _)| vkey.clone())).collect())
+    }
+
+    fn read_signers(&self, note: &Note) -> Result<Signers<'_>, EndorsementError> {
         let checkpoint = Checkpoint::parse(note.text())?;
         let is_origin = |vkey: &Vkey| vkey.name().as_str() == checkpoint.origin().as_str();
         if !self.logs().iter().any(|log| is_origin(&log.vkey)) {
             return Err(EndorsementError::UnknownOrigin(checkpoint.origin().clone()));
         }
-        let witnesses = || self.witnesses().iter().map(|witness| &witness.vkey);
-        let known = self.logs().iter().map(|log| &log.vkey).chain(witnesses());
-        let signatures = match note.verify(known) {
-            Ok(signatures) => signatures,
-            Err(NoteVerifyError::BadSignature(vkey)) if witnesses().any(|witness| *witness == *vkey) => {
-                return Err(EndorsementError::BadCosignature(vkey));
-            }
-            Err(NoteVerifyError::BadSignature(vkey)) => return Err(EndorsementError::BadLogSignature(vkey)),
-            Err(NoteVerifyError::NoKnownSigner) => Vec::new(),
-        };
-        let is_log = |vkey: &Vkey| is_origin(vkey) && self.logs().iter().any(|log| log.vkey == *vkey);
-        let logs: Vec<Vkey> =
-            signatures.iter().map(|signature| signature.vkey).filter(|vkey| is_log(vkey)).cloned().collect();
+        // Cosignatures by others are ignored, as are lines by logs of other origins, if they hold.
+        let logs: Vec<&Vkey> = self.logs().iter().map(|log| &log.vkey).collect();
+        let witnesses: Vec<&NoteKey> = self.witnesses().iter().map(|witness| &witness.vkey).collect();
+        let bad_log = |vkey: &Vkey| EndorsementError::BadLogSignature(Box::new(vkey.clone()));
+        let bad_witness = |vkey: &NoteKey| EndorsementError::BadCosignature(Box::new(vkey.clone()));
+        let signed = note.verify_lines(&logs).map_err(bad_log)?;
+        let cosigned = note.verify_lines(&witnesses).map_err(bad_witness)?;
+        let logs: Vec<&Vkey> =
+            signed.into_iter().map(|(vkey, _)| vkey).filter(|vkey| is_origin(vkey)).collect();
         if logs.is_empty() {
             return Err(EndorsementError::NoLogSignature(checkpoint.origin().clone()));
         }
-        let cosigned = |position: usize| {
-            let vkey = &self.witnesses()[position].vkey;
-            signatures.iter().any(|signature| signature.vkey == vkey)
-        };
-        let missing = self.rule.missing(cosigned);
-        if missing > 0 {
-            let have = self.rule.counted(cosigned);
-            return Err(EndorsementError::NoQuorum { have, need: have + missing });
-        }
-        let cosigners = signatures.iter().filter(|signature| witnesses().any(|vkey| vkey == signature.vkey));
-        let cosigners = cosigners
-            .filter_map(|signature| Some(Cosigner { vkey: signature.vkey.clone(), time: signature.time? }))
-            .collect();
-        Ok(Endorsement { checkpoint, logs, cosigners })
+        Ok(Signers { checkpoint, logs, cosigned })
     }
+}
+
+/// Who has signed a note, whether enough or not.
+struct Signers<'p> {
+    checkpoint: Checkpoint,
+    logs: Vec<&'p Vkey>,
+    cosigned: Vec<(&'p NoteKey, Option<UnixSeconds>)>,
 }

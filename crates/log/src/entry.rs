@@ -3,11 +3,13 @@
 //! ```text
 //! entry       = version(1) = 1 || kind(1) || body          at most 65 535 bytes
 //! kind        = 1 attestation
-//!               2 registry operation, 3 private commitment, 4 council link: reserved
+//!               4 council change
+//!               2 registry operation, 3 private commitment: reserved
 //! attestation = name length(1) || attestor's key name
 //!            || key type(1) = 0x01 || public key(32) || signature(64)
 //!            || payload type length(1) || payload type
 //!            || payload, which is the rest
+//! change      = 1 to 16 384 bytes that only the council's members understand
 //! ```
 //!
 //! Names and payload types are UTF-8 of 1 to 255 bytes without control characters; a name has no
@@ -23,9 +25,12 @@ use crate::{Attestation, AttestationError, MAX_ENTRY_BYTES, leaf_hash};
 
 const VERSION: u8 = 1;
 const ATTESTATION: u8 = 1;
-/// Kinds that later versions of this crate decode: registry operation, private commitment,
-/// council link.
-const RESERVED: core::ops::RangeInclusive<u8> = 2..=4;
+const COUNCIL_CHANGE: u8 = 4;
+/// Kinds that later versions of this crate decode: registry operation, private commitment.
+const RESERVED: core::ops::RangeInclusive<u8> = 2..=3;
+
+/// The most bytes in a council change: room for a new member, and a signature by each of 100.
+pub const MAX_COUNCIL_CHANGE_BYTES: usize = 16_384;
 
 /// The most bytes in a name or payload type, whose length is one byte.
 pub(crate) const MAX_NAMED_BYTES: usize = 255;
@@ -33,11 +38,19 @@ pub(crate) const MAX_NAMED_BYTES: usize = 255;
 pub(crate) const ATTESTATION_OVERHEAD: usize = 2 + 1 + 1 + 32 + 64 + 1;
 
 /// One leaf of the log.
+#[expect(clippy::large_enum_variant, reason = "nearly all entries are of the largest kind")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Entry {
     /// Somebody's signed statement.
     Attestation(Attestation),
+    /// A change of the council that keeps the log.
+    CouncilChange(OpaqueChange),
 }
+
+/// The bytes of a council change. What they mean, and whether they are signed by who must, is for
+/// the council that executes them; to the log they are bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpaqueChange(Vec<u8>);
 
 /// Why bytes are not an entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,25 +85,42 @@ pub enum EntryError {
     /// The parts don't make an attestation.
     #[error(transparent)]
     Attestation(#[from] AttestationError),
+    /// A council change is empty or longer than [`MAX_COUNCIL_CHANGE_BYTES`].
+    #[error("a council change has 1 to {MAX_COUNCIL_CHANGE_BYTES} bytes, this one has {0}")]
+    ChangeLength(usize),
+}
+
+impl OpaqueChange {
+    /// Takes 1 to [`MAX_COUNCIL_CHANGE_BYTES`] bytes.
+    pub fn new(bytes: Vec<u8>) -> Result<Self, EntryError> {
+        match bytes.len() {
+            1..=MAX_COUNCIL_CHANGE_BYTES => Ok(Self(bytes)),
+            length => Err(EntryError::ChangeLength(length)),
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Entry {
     /// The entry's bytes, at most [`MAX_ENTRY_BYTES`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let Self::Attestation(attestation) = self;
-        let attestor = attestation.attestor();
-        let mut bytes = alloc::vec![VERSION, ATTESTATION];
-        push_short(&mut bytes, attestor.name().as_str());
-        bytes.push(attestor.kind().byte());
-        bytes.extend_from_slice(attestor.key().as_bytes());
-        bytes.extend_from_slice(&attestation.signature().to_bytes());
-        push_short(&mut bytes, attestation.payload_type());
-        bytes.extend_from_slice(attestation.payload());
-        bytes
+        match self {
+            Self::Attestation(attestation) => encode_attestation(attestation),
+            Self::CouncilChange(change) => {
+                let mut bytes = alloc::vec![VERSION, COUNCIL_CHANGE];
+                bytes.extend_from_slice(&change.0);
+                bytes
+            }
+        }
     }
 
-    /// Reads an entry. The signature is not checked.
+    /// Reads an entry. No signature is checked.
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
         if bytes.len() > MAX_ENTRY_BYTES {
             return Err(EntryError::TooLong(bytes.len()));
@@ -102,6 +132,7 @@ impl Entry {
         }
         match kind {
             ATTESTATION => decode_attestation(rest).map(Self::Attestation),
+            COUNCIL_CHANGE => OpaqueChange::new(rest.to_vec()).map(Self::CouncilChange),
             kind if RESERVED.contains(&kind) => Err(EntryError::Reserved(kind)),
             kind => Err(EntryError::Kind(kind)),
         }
@@ -112,6 +143,18 @@ impl Entry {
     pub fn leaf_hash(&self) -> Digest {
         leaf_hash(&self.encode())
     }
+}
+
+fn encode_attestation(attestation: &Attestation) -> Vec<u8> {
+    let attestor = attestation.attestor();
+    let mut bytes = alloc::vec![VERSION, ATTESTATION];
+    push_short(&mut bytes, attestor.name().as_str());
+    bytes.push(attestor.kind().byte());
+    bytes.extend_from_slice(attestor.key().as_bytes());
+    bytes.extend_from_slice(&attestation.signature().to_bytes());
+    push_short(&mut bytes, attestation.payload_type());
+    bytes.extend_from_slice(attestation.payload());
+    bytes
 }
 
 fn decode_attestation(mut rest: &[u8]) -> Result<Attestation, EntryError> {

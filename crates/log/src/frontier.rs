@@ -1,10 +1,11 @@
 //! The least that appending needs: the roots of the perfect subtrees that a tree is made of.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use jurat_crypto::Digest;
 
-use crate::{EMPTY_ROOT, TreeSize, node_hash, nodes::small};
+use crate::{EMPTY_ROOT, TreeSize, hash::for_each_parent, node_hash, nodes::small, tile_coord::TILE_HEIGHT};
 
 /// A tree's size and the roots of its perfect subtrees, at most 63 of them.
 ///
@@ -38,6 +39,12 @@ pub enum FrontierError {
 /// The largest tree that can be taken up again. Trees are bounded by 2^63 - 1 leaves; from here
 /// on no process lives long enough to get there, so appending can't fail.
 const MAX_RESUMED: u64 = 1 << 62;
+
+/// How many leaves are taken at once, to be hashed level by level.
+const CHUNK: usize = 1024;
+
+/// Holds a place for a node that may come before others.
+const SPACE: Digest = EMPTY_ROOT;
 
 impl Frontier {
     /// The frontier of the empty tree.
@@ -81,29 +88,84 @@ impl Frontier {
 
     /// Appends one leaf, given by its hash.
     pub fn append(&mut self, leaf_hash: Digest) {
-        self.append_with(leaf_hash, |_, _| {});
+        self.append_with(leaf_hash, &mut |_, _, _| {});
     }
 
     /// Appends leaves, given by their hashes.
     pub fn extend(&mut self, leaf_hashes: impl IntoIterator<Item = Digest>) {
-        for leaf_hash in leaf_hashes {
-            self.append(leaf_hash);
+        self.extend_with(leaf_hashes, |_, _, _| {});
+    }
+
+    /// Appends leaves and shows each hash that belongs into a tile: the leaves, and the roots of
+    /// the perfect subtrees whose height is a multiple of a tile's, each after all below it. Before
+    /// it come its height and its number at this height.
+    pub(crate) fn extend_with(
+        &mut self,
+        leaf_hashes: impl IntoIterator<Item = Digest>,
+        mut completed: impl FnMut(u8, u64, Digest),
+    ) {
+        let mut leaf_hashes = leaf_hashes.into_iter();
+        while let Some(first) = leaf_hashes.next() {
+            match leaf_hashes.next() {
+                None => self.append_with(first, &mut completed),
+                Some(second) => {
+                    let mut leaves = Vec::from([SPACE, first, second]);
+                    leaves.extend(leaf_hashes.by_ref().take(CHUNK - 2));
+                    self.append_levels(leaves, &mut completed);
+                }
+            }
         }
     }
 
-    /// Appends one leaf and shows each perfect subtree that it completes, the leaf itself first.
-    pub(crate) fn append_with(&mut self, leaf_hash: Digest, mut completed: impl FnMut(u8, Digest)) {
-        completed(0, leaf_hash);
+    /// Appends one leaf and joins it with what is on its left.
+    fn append_with(&mut self, leaf_hash: Digest, completed: &mut impl FnMut(u8, u64, Digest)) {
+        let index = self.size.value();
         let mut node = leaf_hash;
+        completed(0, index, node);
         // Each trailing one bit of the size is a subtree that now has its right half.
-        for height in 1..=self.size.value().trailing_ones() {
+        for height in 1..=small(index.trailing_ones()) {
             if let Some(left) = self.roots.pop() {
                 node = node_hash(&left, &node);
-                completed(small(height), node);
+                if height.is_multiple_of(TILE_HEIGHT) {
+                    completed(height, index >> height, node);
+                }
             }
         }
         self.roots.push(node);
-        self.size = self.size.next();
+        self.size = self.size.and(1);
+    }
+
+    /// Appends leaves level by level, which is faster than leaf by leaf. Before each level's new
+    /// nodes is [`SPACE`] for a left half that was there before them.
+    fn append_levels(&mut self, mut level: Vec<Digest>, completed: &mut impl FnMut(u8, u64, Digest)) {
+        let old = self.size.value();
+        self.size = self.size.and(level.len() as u64 - 1);
+        let mut upper = Vec::with_capacity(level.len() / 2 + 2);
+        // New subtrees that are no left half yet, the lowest first.
+        let mut edge = Vec::new();
+        let mut height = 0;
+        while level.len() > 1 {
+            if height % TILE_HEIGHT == 0 {
+                let indexes = old >> height..;
+                indexes.zip(&level[1..]).for_each(|(index, node)| completed(height, index, *node));
+            }
+            let mut nodes = &level[1..];
+            if old >> height & 1 == 1
+                && let Some(left) = self.roots.pop()
+            {
+                level[0] = left;
+                nodes = &level;
+            }
+            if nodes.len() % 2 == 1 {
+                edge.extend(nodes.last());
+            }
+            upper.clear();
+            upper.push(SPACE);
+            for_each_parent(nodes, |parent| upper.push(parent));
+            mem::swap(&mut level, &mut upper);
+            height += 1;
+        }
+        self.roots.extend(edge.iter().rev());
     }
 }
 

@@ -1,6 +1,11 @@
-//! The three hashes of RFC 6962, section 2.1: of a leaf, of an inner node and of the empty tree.
+//! The three hashes of RFC 6962, section 2.1: of a leaf, of an inner node and of the empty tree,
+//! one by one and many at once.
+
+use alloc::vec::Vec;
 
 use jurat_crypto::Digest;
+#[cfg(feature = "lanes")]
+use jurat_lanes::Lanes;
 use sha2::block_api::compress256;
 
 /// The root of a tree without leaves: SHA-256 of the empty string.
@@ -13,29 +18,160 @@ pub const EMPTY_ROOT: Digest = Digest::from_bytes([
 const INITIAL_STATE: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
+/// A block of SHA-256.
+type Block = [u8; 64];
+
+/// The least that SHA-256 pads a message with: a one bit and its length.
+const LEAST_PADDING: usize = 1 + 8;
+
+/// How many messages are prepared before the first is hashed.
+const GROUP: usize = 16;
+
+/// The longest entries, in blocks, that are hashed beside others. They are copied for that, and
+/// this bounds the room.
+const MAX_GROUPED_BLOCKS: usize = 64;
+
 /// The hash of an entry as a leaf: SHA-256(0x00 || entry).
 #[must_use]
 pub fn leaf_hash(entry: &[u8]) -> Digest {
-    Digest::of_parts(&[&[0], entry])
+    // Passing short messages through a hasher's buffer would cost a quarter of the time of
+    // building a tree.
+    match leaf_blocks(entry) {
+        1 => hash_blocks(&padded_leaf::<1>(entry)),
+        2 => hash_blocks(&padded_leaf::<2>(entry)),
+        _ => Digest::of_parts(&[&[0], entry]),
+    }
 }
 
-/// The hash of an inner node: SHA-256(0x01 || left || right).
+/// The hashes of entries as leaves, in order.
 ///
-/// The message is always 65 bytes, so it is padded here into its two blocks instead of passing
-/// through a hasher's buffer; that buffer would cost a quarter of the time of building a tree.
+/// With the feature `lanes`, on a processor with AVX-512, nearly twice as fast as [`leaf_hash`]
+/// one after the other if entries in a row have about the same length, and never slower.
+#[must_use]
+pub fn leaf_hashes<E: AsRef<[u8]>>(entries: &[E]) -> Vec<Digest> {
+    let mut hashes = Vec::with_capacity(entries.len());
+    let mut blocks = Vec::new();
+    for group in entries.chunks(GROUP) {
+        match group.iter().map(|entry| leaf_blocks(entry.as_ref())).max() {
+            None | Some(1) => {
+                let mut messages = [[[0; 64]]; GROUP];
+                for (message, entry) in messages.iter_mut().zip(group) {
+                    write_leaf(entry.as_ref(), message);
+                }
+                hash_group(&messages[..group.len()], |hash| hashes.push(hash));
+            }
+            Some(2..=MAX_GROUPED_BLOCKS) => {
+                hash_longer_leaves(group, &mut blocks, |hash| hashes.push(hash));
+            }
+            Some(_) => hashes.extend(group.iter().map(|entry| leaf_hash(entry.as_ref()))),
+        }
+    }
+    hashes
+}
+
+/// Hashes a group of entries, whose messages are written one after the other into `blocks`.
+fn hash_longer_leaves<E: AsRef<[u8]>>(group: &[E], blocks: &mut Vec<Block>, take: impl FnMut(Digest)) {
+    blocks.clear();
+    for entry in group {
+        let start = blocks.len();
+        blocks.resize(start + leaf_blocks(entry.as_ref()), [0; 64]);
+        write_leaf(entry.as_ref(), &mut blocks[start..]);
+    }
+    let mut rest = blocks.as_slice();
+    let mut messages = [rest; GROUP];
+    for (message, entry) in messages.iter_mut().zip(group) {
+        (*message, rest) = rest.split_at(leaf_blocks(entry.as_ref()));
+    }
+    hash_group(&messages[..group.len()], take);
+}
+
+/// How many blocks a leaf's message has: a zero byte, the entry and the padding.
+const fn leaf_blocks(entry: &[u8]) -> usize {
+    (1 + entry.len() + LEAST_PADDING).div_ceil(64)
+}
+
+fn padded_leaf<const BLOCKS: usize>(entry: &[u8]) -> [Block; BLOCKS] {
+    let mut blocks = [[0; 64]; BLOCKS];
+    write_leaf(entry, &mut blocks);
+    blocks
+}
+
+/// Writes a leaf's message into as many blocks of zeros as it has, with the padding of FIPS 180-4,
+/// section 5.1.1: a one bit, zeros, the message's length in bits.
+fn write_leaf(entry: &[u8], blocks: &mut [Block]) {
+    let message = blocks.as_flattened_mut();
+    let end = 1 + entry.len();
+    message[1..end].copy_from_slice(entry);
+    message[end] = 0x80;
+    let length = message.len() - 8;
+    message[length..].copy_from_slice(&(8 * end as u64).to_be_bytes());
+}
+
+/// A node's message of 65 bytes without the two hashes, padded.
+const NODE: [Block; 2] = {
+    let mut blocks = [[0; 64]; 2];
+    blocks[0][0] = 1;
+    blocks[1][1] = 0x80;
+    [blocks[1][62], blocks[1][63]] = 520_u16.to_be_bytes();
+    blocks
+};
+
+/// The hash of an inner node: SHA-256(0x01 || left || right).
 #[must_use]
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    let mut blocks = [[0; 64]; 2];
-    let [first, second] = &mut blocks;
-    first[0] = 1;
-    first[1..33].copy_from_slice(left.as_bytes());
-    first[33..].copy_from_slice(&right.as_bytes()[..31]);
-    second[0] = right.as_bytes()[31];
-    // FIPS 180-4, section 5.1.1: one bit, zeros, and the message's length of 520 bits.
-    second[1] = 0x80;
-    second[62..].copy_from_slice(&520_u16.to_be_bytes());
+    let mut blocks = NODE;
+    set_children(&mut blocks, left, right);
+    hash_blocks(&blocks)
+}
+
+/// Hashes the nodes over these children, two by two, and hands them on in order.
+///
+/// The processor takes long to read back what was just written in other pieces, so the messages
+/// of several nodes are written before the first is read, also where they are hashed one by one: a
+/// quarter faster.
+pub(crate) fn for_each_parent(children: &[Digest], mut take: impl FnMut(Digest)) {
+    let (pairs, _) = children.as_chunks();
+    if pairs.len() < GROUP / 2 {
+        return pairs.iter().for_each(|[left, right]| take(node_hash(left, right)));
+    }
+    let mut messages = [NODE; GROUP];
+    for pairs in pairs.chunks(GROUP) {
+        for (message, [left, right]) in messages.iter_mut().zip(pairs) {
+            set_children(message, left, right);
+        }
+        hash_group(&messages[..pairs.len()], &mut take);
+    }
+}
+
+#[inline]
+fn set_children(blocks: &mut [Block; 2], left: &Digest, right: &Digest) {
+    let message = blocks.as_flattened_mut();
+    message[1..33].copy_from_slice(left.as_bytes());
+    message[33..65].copy_from_slice(right.as_bytes());
+}
+
+/// Hashes up to [`GROUP`] messages that are padded already.
+#[cfg(feature = "lanes")]
+fn hash_group<M: AsRef<[Block]>>(messages: &[M], mut take: impl FnMut(Digest)) {
+    let mut digests = [[0; 32]; GROUP];
+    Lanes::fastest().hash_padded(messages, &mut digests);
+    for digest in &digests[..messages.len()] {
+        take(Digest::from_bytes(*digest));
+    }
+}
+
+/// Hashes messages that are padded already.
+#[cfg(not(feature = "lanes"))]
+fn hash_group<M: AsRef<[Block]>>(messages: &[M], mut take: impl FnMut(Digest)) {
+    for message in messages {
+        take(hash_blocks(message.as_ref()));
+    }
+}
+
+/// SHA-256 of a message that is padded already.
+fn hash_blocks(blocks: &[Block]) -> Digest {
     let mut state = INITIAL_STATE;
-    compress256(&mut state, &blocks);
+    compress256(&mut state, blocks);
     let mut bytes = [0; 32];
     for (chunk, word) in bytes.chunks_exact_mut(4).zip(state) {
         chunk.copy_from_slice(&word.to_be_bytes());
@@ -54,11 +190,45 @@ mod tests {
         assert_eq!(EMPTY_ROOT, Digest::of(b""));
     }
 
+    /// Around each length at which the padding takes another block, and where the hasher takes over.
+    #[test]
+    fn a_leaf_is_the_plain_hash_of_its_entry() {
+        let entry = [7; 300];
+        for length in 0..=entry.len() {
+            assert_eq!(leaf_hash(&entry[..length]), Digest::of_parts(&[&[0], &entry[..length]]), "{length}");
+        }
+    }
+
+    #[test]
+    fn many_leaves_are_those_of_their_entries() {
+        // Of one block, of two, of more, too long for a group, and mixed, in all sizes of groups.
+        for lengths in [vec![0, 54], vec![55, 118], vec![300], vec![5000, 1], vec![0, 4000, 54, 55, 700, 1]] {
+            for count in 0..2 * GROUP + 2 {
+                let length = |i: usize| lengths[i % lengths.len()];
+                let entry = |i: usize| (i..i + length(i)).map(|byte| (byte % 251).to_le_bytes()[0]);
+                let entries: Vec<Vec<u8>> = (0..count).map(|i| entry(i).collect()).collect();
+                let expected: Vec<Digest> =
+                    entries.iter().map(|entry| Digest::of_parts(&[&[0], entry])).collect();
+                assert_eq!(leaf_hashes(&entries), expected, "{count} entries of {lengths:?} bytes");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_node_is_the_plain_hash_of_its_65_bytes(left: [u8; 32], right: [u8; 32]) {
             let node = node_hash(&Digest::from_bytes(left), &Digest::from_bytes(right));
             prop_assert_eq!(node, Digest::of_parts(&[&[1], &left, &right]));
+        }
+
+        #[test]
+        fn many_nodes_are_those_of_their_pairs(count in 0_usize..70) {
+            let children: Vec<Digest> = (0..count).map(|i| Digest::of(&i.to_be_bytes())).collect();
+            let mut parents = Vec::new();
+            for_each_parent(&children, |parent| parents.push(parent));
+            let expected: Vec<Digest> =
+                children.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+            prop_assert_eq!(parents, expected);
         }
     }
 }

@@ -4,10 +4,13 @@ use alloc::vec::Vec;
 
 use jurat_crypto::Digest;
 
-use crate::{LeafIndex, Nodes, ProofError, ProveError, TreeSize, node_hash, nodes::path_to_root};
+use crate::{
+    LeafIndex, Nodes, ProofError, ProveError, TreeSize, node_hash,
+    nodes::{path_to_root, small},
+};
 
 /// The sibling hashes on the way from a leaf up to the root, the leaf's own sibling first.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct InclusionProof {
     hashes: Vec<Digest>,
 }
@@ -28,13 +31,27 @@ impl InclusionProof {
         index: LeafIndex,
         size: TreeSize,
     ) -> Result<Self, ProveError<N::Error>> {
+        // The path is as long as the number of the last leaf has bits, at most.
+        let bits = u64::BITS - size.value().leading_zeros();
+        let mut proof = Self { hashes: Vec::with_capacity(usize::from(small(bits))) };
+        proof.regenerate(nodes, index, size)?;
+        Ok(proof)
+    }
+
+    /// Makes this the proof of leaf `index` instead, in the memory that it has: for many proofs,
+    /// of which each is sent off before the next. After an error it is of no use.
+    pub fn regenerate<N: Nodes>(
+        &mut self,
+        nodes: &N,
+        index: LeafIndex,
+        size: TreeSize,
+    ) -> Result<(), ProveError<N::Error>> {
+        self.hashes.clear();
         if !size.contains(index) {
             return Err(ProofError::OutsideTree { index, size }.into());
         }
-        let mut hashes = Vec::new();
-        path_to_root(nodes, 0, index.value(), size.value(), |hash| hashes.push(hash))
-            .map_err(ProveError::Nodes)?;
-        Ok(Self { hashes })
+        path_to_root(nodes, 0, index.value(), size.value(), |hash| self.hashes.push(hash))
+            .map_err(ProveError::Nodes)
     }
 
     /// The hashes, the leaf's sibling first.

@@ -63,8 +63,10 @@ pub(crate) fn path_to_root<N: Nodes>(
     while (size - 1) >> height > 0 {
         let sibling = index ^ 1;
         let start = sibling << height;
-        if start < size {
-            take(range_root(nodes, start, size.min(start + (1 << height)))?);
+        if start + (1 << height) <= size {
+            take(nodes.node(height, sibling)?);
+        } else if start < size {
+            take(range_root(nodes, start, size)?);
         }
         index >>= 1;
         height += 1;

@@ -11,11 +11,11 @@ use alloc::{
     vec,
     vec::Vec,
 };
-use core::{fmt, str};
+use core::{fmt, ptr, str};
 
 use jurat_crypto::{KeyName, SignatureType, SigningKey, Vkey};
 
-use crate::{NoteSignature, SignatureLineError, UnixSeconds, text::ascii_control};
+use crate::{NoteSignature, SignatureLineError, UnixSeconds, note_key::LineKey, text::ascii_control};
 
 /// The most bytes that a note may have: room for the longest text and a hundred of the longest
 /// lines in use (ML-DSA-44 under a name of 255 bytes, 3.5 KiB each).
@@ -185,24 +185,38 @@ impl Note {
         keys: impl IntoIterator<Item = &'k Vkey>,
     ) -> Result<Vec<VerifiedSignature<'k>>, NoteVerifyError> {
         let keys: Vec<&Vkey> = keys.into_iter().collect();
-        let mut verified: Vec<VerifiedSignature<'_>> = Vec::new();
+        let bad = |vkey: &Vkey| NoteVerifyError::BadSignature(Box::new(vkey.clone()));
+        let verified = self.verify_lines(&keys).map_err(bad)?;
+        if verified.is_empty() {
+            return Err(NoteVerifyError::NoKnownSigner);
+        }
+        Ok(verified.into_iter().map(|(vkey, time)| VerifiedSignature { vkey, time }).collect())
+    }
+
+    /// The keys that have signed, each once with its earliest time; an error with the key in whose
+    /// name a line does not hold.
+    pub(crate) fn verify_lines<'k, K: LineKey>(
+        &self,
+        keys: &[&'k K],
+    ) -> Result<Vec<(&'k K, Option<UnixSeconds>)>, &'k K> {
+        let mut verified: Vec<(&K, Option<UnixSeconds>)> = Vec::new();
         for line in &self.signatures {
             let mut last_refused = None;
             // Names and ids can collide; the line holds if it does for one of the keys it names.
-            let holds = keys.iter().filter(|vkey| line.is_by(vkey)).find_map(|vkey| {
-                let time = line.verify(&self.text, vkey).inspect_err(|_| last_refused = Some(vkey)).ok()?;
-                Some(VerifiedSignature { vkey, time })
+            let holds = keys.iter().copied().filter(|key| key.has_made(line)).find_map(|key| {
+                let time = key.check(line, &self.text).inspect_err(|_| last_refused = Some(key)).ok()?;
+                Some((key, time))
             });
             match (holds, last_refused) {
-                (Some(new), _) => match verified.iter_mut().find(|old| old.vkey == new.vkey) {
-                    Some(old) => old.time = old.time.min(new.time),
-                    None => verified.push(new),
+                (Some((key, time)), _) => match verified.iter_mut().find(|(old, _)| ptr::eq(*old, key)) {
+                    Some((_, earliest)) => *earliest = (*earliest).min(time),
+                    None => verified.push((key, time)),
                 },
-                (None, Some(vkey)) => return Err(NoteVerifyError::BadSignature(Box::new((*vkey).clone()))),
+                (None, Some(key)) => return Err(key),
                 (None, None) => {}
             }
         }
-        if verified.is_empty() { Err(NoteVerifyError::NoKnownSigner) } else { Ok(verified) }
+        Ok(verified)
     }
 }
 

@@ -52,6 +52,12 @@ impl NoteSignature {
         Self { name: vkey.name().clone(), id: vkey.id(), bytes: bytes.to_vec() }
     }
 
+    /// The line of a key of another type.
+    #[cfg(feature = "ml-dsa")]
+    pub(crate) const fn from_parts(name: KeyName, id: KeyId, bytes: Vec<u8>) -> Self {
+        Self { name, id, bytes }
+    }
+
     /// The name of the claimed signer.
     #[must_use]
     pub const fn name(&self) -> &KeyName {

@@ -6,7 +6,7 @@ use core::fmt;
 use jurat_crypto::{KeyName, SignatureType, Vkey};
 
 use crate::{
-    council_quorum,
+    NoteKey, council_quorum,
     quorum::{Group, Member, QuorumRule, council_faults},
 };
 
@@ -36,8 +36,8 @@ pub struct PolicyLog {
 pub struct PolicyWitness {
     /// The witness's name within the policy.
     pub name: PolicyWord,
-    /// The witness's key, of type 0x04.
-    pub vkey: Vkey,
+    /// The witness's key, of type 0x04 or 0x06.
+    pub vkey: NoteKey,
     /// Where the witness can be reached.
     pub url: Option<PolicyWord>,
 }
@@ -101,10 +101,10 @@ pub enum PolicyError {
     TooMany(&'static str),
     /// Two logs, or two witnesses, have the same public key.
     #[error("the public key of {0} is listed twice")]
-    DuplicateKey(Box<Vkey>),
-    /// A witness's key is not of type 0x04.
-    #[error("{0} can't cosign: a witness's key has type 0x04")]
-    NotCosigner(Box<Vkey>),
+    DuplicateKey(NoteKey),
+    /// A witness's key is of type 0x01.
+    #[error("{0} can't cosign: a witness's key has type 0x04 or 0x06")]
+    NotCosigner(NoteKey),
     /// A council member's log key is not of type 0x01.
     #[error("{0} can't sign a council's log: a member's log key has type 0x01")]
     NotLogKey(Box<Vkey>),
@@ -224,7 +224,7 @@ impl PolicyDraft {
             return Err(PolicyError::TooMany("logs"));
         }
         if self.logs.iter().any(|log| log.vkey.key() == vkey.key()) {
-            return Err(PolicyError::DuplicateKey(Box::new(vkey)));
+            return Err(PolicyError::DuplicateKey(vkey.into()));
         }
         self.logs.push(PolicyLog { vkey, url });
         Ok(())
@@ -234,17 +234,18 @@ impl PolicyDraft {
     pub fn add_witness(
         &mut self,
         name: PolicyWord,
-        vkey: Vkey,
+        vkey: impl Into<NoteKey>,
         url: Option<PolicyWord>,
     ) -> Result<(), PolicyError> {
+        let vkey = vkey.into();
         if self.witnesses.len() == MAX_POLICY_ITEMS {
             return Err(PolicyError::TooMany("witnesses"));
         }
-        if vkey.kind() != SignatureType::CosignatureV1 {
-            return Err(PolicyError::NotCosigner(Box::new(vkey)));
+        if !vkey.can_cosign() {
+            return Err(PolicyError::NotCosigner(vkey));
         }
-        if self.witnesses.iter().any(|witness| witness.vkey.key() == vkey.key()) {
-            return Err(PolicyError::DuplicateKey(Box::new(vkey)));
+        if self.witnesses.iter().any(|witness| witness.vkey.is_same_key(&vkey)) {
+            return Err(PolicyError::DuplicateKey(vkey));
         }
         self.check_new(&name)?;
         self.witnesses.push(PolicyWitness { name, vkey, url });

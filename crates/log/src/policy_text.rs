@@ -11,12 +11,12 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::str;
+use core::str::{self, FromStr};
 
-use jurat_crypto::{Vkey, VkeyError};
+use jurat_crypto::VkeyError;
 
 use crate::{
-    Policy, PolicyDraft, PolicyError, PolicyWord, Threshold, policy::NONE, quorum::Member,
+    NoteKey, Policy, PolicyDraft, PolicyError, PolicyWord, Threshold, policy::NONE, quorum::Member,
     text::parse_decimal,
 };
 
@@ -168,7 +168,7 @@ fn parse_line(
         (b"log", [key, url @ ..]) if url.len() < 2 => draft.add_log(vkey(key)?, optional(url)?)?,
         (b"log", _) => return Err(PolicyLineError::Form("log <vkey> [<url>]")),
         (b"witness", [name, key, url @ ..]) if url.len() < 2 => {
-            draft.add_witness(PolicyWord::new(*name)?, vkey(key)?, optional(url)?)?;
+            draft.add_witness(PolicyWord::new(*name)?, vkey::<NoteKey>(key)?, optional(url)?)?;
         }
         (b"witness", _) => return Err(PolicyLineError::Form("witness <name> <vkey> [<url>]")),
         (b"group", [name, threshold, members @ ..]) => {
@@ -191,7 +191,7 @@ fn parse_line(
     Ok(())
 }
 
-fn vkey(word: &[u8]) -> Result<Vkey, PolicyLineError> {
+fn vkey<K: FromStr<Err = VkeyError>>(word: &[u8]) -> Result<K, PolicyLineError> {
     Ok(str::from_utf8(word).map_err(|_| PolicyLineError::VkeyNotUtf8)?.parse()?)
 }
 

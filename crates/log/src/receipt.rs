@@ -87,6 +87,12 @@ impl Receipt {
         Self { extra, index, proof, checkpoint: checkpoint.to_string() }
     }
 
+    /// The receipt of an entry that is no attestation: who checks it brings the entry.
+    #[must_use]
+    pub fn without_extra(index: LeafIndex, proof: InclusionProof, checkpoint: &Note) -> Self {
+        Self { extra: Vec::new(), index, proof, checkpoint: checkpoint.to_string() }
+    }
+
     /// Reads a receipt, strictly: whatever is accepted is written again with the same bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReceiptError> {
         if bytes.len() > MAX_RECEIPT_BYTES {

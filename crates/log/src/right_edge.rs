@@ -104,23 +104,17 @@ impl RightEdge {
     /// the full ones below it.
     pub fn extend(&mut self, leaf_hashes: impl IntoIterator<Item = Digest>) -> Vec<Tile> {
         let mut full = Vec::new();
-        for leaf_hash in leaf_hashes {
-            let size = self.frontier.size().next();
-            let levels = &mut self.levels;
-            self.frontier.append_with(leaf_hash, |height, root| {
-                if height % TILE_HEIGHT != 0 {
-                    return;
-                }
-                // A subtree that fills a tile one level down is one hash of this level.
-                let level = height / TILE_HEIGHT;
-                let hashes = &mut levels[usize::from(level)];
-                hashes.push(root);
-                if hashes.len() == TILE_WIDTH {
-                    let hashes = mem::replace(hashes, Vec::with_capacity(TILE_WIDTH));
-                    full.push(Tile { coord: TileCoord::last_full(level, size), hashes });
-                }
-            });
-        }
+        let levels = &mut self.levels;
+        self.frontier.extend_with(leaf_hashes, |height, index, root| {
+            // A subtree that fills a tile one level down is one hash of this level.
+            let level = height / TILE_HEIGHT;
+            let hashes = &mut levels[usize::from(level)];
+            hashes.push(root);
+            if hashes.len() == TILE_WIDTH {
+                let hashes = mem::replace(hashes, Vec::with_capacity(TILE_WIDTH));
+                full.push(Tile { coord: TileCoord::holding(level, index), hashes });
+            }
+        });
         full
     }
 

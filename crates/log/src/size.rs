@@ -55,9 +55,14 @@ impl TreeSize {
         Self(len as u64)
     }
 
-    /// The size after one more leaf. The caller knows that this is not the largest tree.
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0 + 1)
+    /// The size after more leaves, of which the caller knows that there is room for them.
+    pub(crate) const fn and(self, leaves: u64) -> Self {
+        Self(self.0 + leaves)
+    }
+
+    /// The size without its first `leaves`, of which the caller knows that there are so many.
+    pub(crate) const fn minus(self, leaves: u64) -> Self {
+        Self(self.0 - leaves)
     }
 
     /// The size after so many more leaves.
@@ -67,6 +72,9 @@ impl TreeSize {
 }
 
 impl LeafIndex {
+    /// The last leaf of the largest tree.
+    pub const MAX: Self = Self(TreeSize::MAX.0 - 1);
+
     /// Checks and takes a position.
     pub const fn new(index: u64) -> Result<Self, SizeError> {
         if index < TreeSize::MAX.0 { Ok(Self(index)) } else { Err(SizeError::TooLarge(index)) }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use jurat_crypto::Digest;
 
-use crate::{TileCoord, TileError, TileKind, node_hash, tile_coord::TILE_HEIGHT};
+use crate::{TileCoord, TileError, TileKind, hash::for_each_parent, tile_coord::TILE_HEIGHT};
 
 const HASH_BYTES: usize = 32;
 
@@ -75,13 +75,20 @@ impl Tile {
         &self.hashes
     }
 
+    /// Leaves the first of a tile's hashes, as many as the same tile was wide before.
+    pub(crate) fn narrow(&mut self, coord: TileCoord) {
+        self.hashes.truncate(coord.width());
+        self.coord = coord;
+    }
+
     /// Computes the nodes between the tile's hashes and its root, at most 255 hashes' work.
     #[must_use]
     pub fn expand(&self) -> ExpandedTile {
         let mut levels = Vec::with_capacity(usize::from(TILE_HEIGHT) + 1);
         let mut level = self.hashes.clone();
         while !level.is_empty() {
-            let upper = level.as_chunks().0.iter().map(|[left, right]| node_hash(left, right)).collect();
+            let mut upper = Vec::with_capacity(level.len() / 2);
+            for_each_parent(&level, |parent| upper.push(parent));
             levels.push(core::mem::replace(&mut level, upper));
         }
         ExpandedTile { coord: self.coord, levels }
@@ -100,6 +107,12 @@ impl ExpandedTile {
     #[must_use]
     pub const fn coord(&self) -> TileCoord {
         self.coord
+    }
+
+    /// The root over all of a full tile, one hash of the level above; `None` for a partial one.
+    #[must_use]
+    pub fn root(&self) -> Option<Digest> {
+        self.node(TILE_HEIGHT, 0)
     }
 
     /// The root of a perfect subtree over the tile's hashes: number `index`, counted within the

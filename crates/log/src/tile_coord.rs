@@ -111,10 +111,9 @@ impl TileCoord {
         Self::in_tree(kind, index, size)
     }
 
-    /// The last full tile of hashes of a level that has one.
-    pub(crate) const fn last_full(level: u8, size: TreeSize) -> Self {
-        let tiles = size.value() >> (TILE_HEIGHT * (level + 1));
-        Self { kind: TileKind::Hashes(level), index: tiles - 1, width: 256 }
+    /// The full tile of hashes that has hash number `index` of its level.
+    pub(crate) const fn holding(level: u8, index: u64) -> Self {
+        Self { kind: TileKind::Hashes(level), index: index >> TILE_HEIGHT, width: 256 }
     }
 
     /// Whether the tree of `size` leaves holds all of this tile: what it has today is at least as
@@ -122,6 +121,13 @@ impl TileCoord {
     #[must_use]
     pub fn is_within(self, size: TreeSize) -> bool {
         Self::in_tree(self.kind, self.index, size).is_some_and(|there| self.width <= there.width)
+    }
+
+    /// Whether a log that publishes entries from `minimum` on may be without this tile (C2SP
+    /// tlog-tiles, "Pruning"): it is full, and all in it comes before.
+    #[must_use]
+    pub fn may_be_pruned(self, minimum: TreeSize) -> bool {
+        self.is_full() && self.is_within(minimum)
     }
 
     /// All tiles of hashes of the tree of `size` leaves, level by level.

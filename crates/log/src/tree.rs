@@ -4,7 +4,7 @@ use alloc::{vec, vec::Vec};
 
 use jurat_crypto::Digest;
 
-use crate::{EMPTY_ROOT, Nodes, TreeSize, node_hash, nodes::tree_root};
+use crate::{EMPTY_ROOT, Nodes, TreeSize, hash::for_each_parent, node_hash, nodes::tree_root};
 
 /// A Merkle tree in memory: every perfect subtree's root, two hashes per leaf.
 ///
@@ -75,11 +75,12 @@ impl Tree {
             }
             let (lower, upper) = self.levels.split_at_mut(height + 1);
             let (lower, upper) = (&lower[height], &mut upper[0]);
-            let pairs = lower[2 * upper.len()..].chunks_exact(2);
-            if pairs.len() == 0 {
+            let children = &lower[2 * upper.len()..];
+            if children.len() < 2 {
                 break;
             }
-            upper.extend(pairs.map(|pair| node_hash(&pair[0], &pair[1])));
+            upper.reserve(children.len() / 2);
+            for_each_parent(children, |parent| upper.push(parent));
             height += 1;
         }
     }
@@ -88,10 +89,11 @@ impl Tree {
 impl Nodes for Tree {
     type Error = MissingNode;
 
+    #[inline]
     fn node(&self, height: u8, index: u64) -> Result<Digest, MissingNode> {
-        let missing = MissingNode { height, index, size: self.size() };
-        let level = self.levels.get(usize::from(height)).ok_or(missing)?;
-        usize::try_from(index).ok().and_then(|index| level.get(index)).copied().ok_or(missing)
+        let level = self.levels.get(usize::from(height));
+        let node = level.zip(usize::try_from(index).ok()).and_then(|(level, index)| level.get(index));
+        node.copied().ok_or_else(|| MissingNode { height, index, size: self.size() })
     }
 }
 

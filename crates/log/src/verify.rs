@@ -8,7 +8,8 @@ use jurat_crypto::{Digest, Vkey};
 use crate::{
     Attestation, BatchStamp, BatchStampError, Checkpoint, CouncilWeakness, Endorsement, EndorsementError,
     Entry, EnvelopeError, LeafIndex, Note, NoteError, Policy, ProofError, Receipt, ReceiptError, Statement,
-    StatementError, Subject, validate_attestation,
+    StatementError, Subject, SubjectEntries, SubjectProof, SubjectProofError, SubjectRoot,
+    validate_attestation,
 };
 
 /// What a receipt proves, under the policy that it was checked against.
@@ -31,6 +32,18 @@ pub struct Verified {
     pub batch: Option<BatchStamp>,
 }
 
+/// What a subject proof proves, under the policy that it was checked against.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifiedSubject {
+    /// The entries about the file, none if nobody attested it in this log before its size was that
+    /// of the checkpoint.
+    pub entries: Option<SubjectEntries>,
+    /// The checkpoint, which log key signed it, and who cosigned it when.
+    pub endorsement: Endorsement,
+    /// The batch that made the checkpoint, if the log is a council's.
+    pub batch: Option<BatchStamp>,
+}
+
 /// The checks that a receipt has to pass, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Check {
@@ -42,7 +55,7 @@ pub enum Check {
     AttestorSignature,
     /// It is about the file in question.
     Subject,
-    /// It is in the checkpoint's tree.
+    /// It is in the checkpoint's tree, or proven by the checkpoint's subject map.
     Inclusion,
     /// The log has signed the checkpoint.
     LogSignature,
@@ -86,6 +99,17 @@ pub enum Failed {
     /// The entry is not in the checkpoint's tree.
     #[error("the entry is not in the checkpoint's tree: {0}")]
     Inclusion(#[from] ProofError),
+    /// The subject proof is malformed, or doesn't lead to the root in the checkpoint.
+    #[error(transparent)]
+    SubjectProof(#[from] SubjectProofError),
+    /// The subject proof is about another file.
+    #[error("the proof is about another file, whose SHA-256 digest is {proven}; this one's is {sha256}")]
+    OtherSubject {
+        /// The file's digest.
+        sha256: Digest,
+        /// The digest that the proof is about.
+        proven: Digest,
+    },
     /// The checkpoint is not endorsed as the policy demands.
     #[error(transparent)]
     Endorsement(#[from] EndorsementError),
@@ -121,14 +145,34 @@ pub fn verify_receipt(receipt: &[u8], sha256: &Digest, policy: &Policy) -> Resul
     let leaf_hash = Entry::Attestation(attestation).leaf_hash();
     let index = receipt.index();
     receipt.proof().verify(index, checkpoint.size(), &leaf_hash, checkpoint.root())?;
-    let endorsement = policy.check(&note)?;
+    let endorsement = endorse(&note, policy)?;
+    Ok(Verified { attestor, statement, subject, index, leaf_hash, endorsement, batch })
+}
+
+/// Checks a [`SubjectProof`] with its checkpoint: what a log that the policy trusts has about the
+/// file with this SHA-256 digest, or that it has nothing. Needs nothing but its arguments.
+pub fn verify_subject(proof: &[u8], sha256: &Digest, policy: &Policy) -> Result<VerifiedSubject, Failed> {
+    let proof = SubjectProof::parse(proof)?;
+    let note = Note::parse(proof.checkpoint().ok_or(SubjectProofError::NoCheckpoint)?.as_bytes())?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(EndorsementError::Checkpoint)?;
+    let batch = BatchStamp::of(&checkpoint)?;
+    let root = SubjectRoot::of(&checkpoint)?;
+    if proof.subject() != sha256 {
+        return Err(Failed::OtherSubject { sha256: *sha256, proven: *proof.subject() });
+    }
+    let entries = proof.verify(&root)?;
+    Ok(VerifiedSubject { entries, endorsement: endorse(&note, policy)?, batch })
+}
+
+fn endorse(note: &Note, policy: &Policy) -> Result<Endorsement, Failed> {
+    let endorsement = policy.check(note)?;
     if policy.fewest_cosignatures() == 0 {
         return Err(Failed::NoQuorumRule);
     }
-    if let Some(weakness) = policy.council_weakness() {
-        return Err(weakness.into());
+    match policy.council_weakness() {
+        Some(weakness) => Err(weakness.into()),
+        None => Ok(endorsement),
     }
-    Ok(Verified { attestor, statement, subject, index, leaf_hash, endorsement, batch })
 }
 
 impl Verified {
@@ -148,11 +192,17 @@ impl Failed {
             Self::Receipt(_)
             | Self::Note(_)
             | Self::BatchStamp(_)
-            | Self::Endorsement(EndorsementError::Checkpoint(_)) => Check::Receipt,
+            | Self::Endorsement(EndorsementError::Checkpoint(_))
+            | Self::SubjectProof(
+                SubjectProofError::TooLarge(_)
+                | SubjectProofError::Line(_)
+                | SubjectProofError::NoCheckpoint
+                | SubjectProofError::MalformedRoot,
+            ) => Check::Receipt,
             Self::Envelope(_) | Self::NotCanonical | Self::Statement(_) => Check::Attestation,
             Self::AttestorSignature(_) => Check::AttestorSignature,
-            Self::Subject { .. } => Check::Subject,
-            Self::Inclusion(_) => Check::Inclusion,
+            Self::Subject { .. } | Self::OtherSubject { .. } => Check::Subject,
+            Self::Inclusion(_) | Self::SubjectProof(_) => Check::Inclusion,
             Self::Endorsement(
                 EndorsementError::UnknownOrigin(_)
                 | EndorsementError::BadLogSignature(_)

@@ -6,14 +6,19 @@ mod attest;
 mod client;
 mod council;
 mod demo;
+mod evidence;
 mod files;
+mod find;
+mod hashcash;
 mod keygen;
 mod log;
+mod mirror;
 mod output;
 mod passphrase;
 mod run;
 mod status;
 mod verify;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -41,9 +46,18 @@ enum Command {
     Run(run::Arguments),
     Attest(attest::Arguments),
     Verify(verify::Arguments),
+    Find(find::Arguments),
     Status(status::Arguments),
     #[command(subcommand)]
     Log(log::Command),
+    #[command(subcommand)]
+    Hashcash(hashcash::Command),
+    #[command(subcommand)]
+    Witness(witness::Command),
+    #[command(subcommand)]
+    Mirror(mirror::Command),
+    #[command(subcommand)]
+    Evidence(evidence::Command),
 }
 
 /// Why a command did not succeed.
@@ -90,8 +104,13 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Attest(arguments) => attest::run(arguments, output),
         Command::Verify(arguments) => verify::run(arguments, output),
+        Command::Find(arguments) => find::run(arguments, output),
         Command::Status(arguments) => status::run(arguments, output),
         Command::Log(command) => log::run(command, output),
+        Command::Hashcash(command) => hashcash::run(command, output),
+        Command::Witness(command) => witness::run(command, output),
+        Command::Mirror(command) => mirror::run(command, output),
+        Command::Evidence(command) => evidence::run(command, output),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,7 +33,8 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 
 /// Decodes exactly one value from bytes of at most [`MAX_ENCODED`].
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let (value, used) = bincode::serde::decode_from_slice(bytes, CONFIG)?;
+    // Borrowing, so that the length of bytes is compared with the input before room is made.
+    let (value, used) = bincode::serde::borrow_decode_from_slice(bytes, CONFIG)?;
     match bytes.len() - used {
         0 => Ok(value),
         trailing => Err(DecodeError::Trailing(trailing)),

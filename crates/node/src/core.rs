@@ -6,25 +6,38 @@
 
 mod checking;
 mod cosigning;
+mod council_change;
+mod council_history;
+mod electorate;
 mod event;
 mod frame;
 mod genesis;
 mod halt;
+mod layout;
 mod ledger;
 mod limits;
 mod member;
+mod neighbours;
+mod newcomer;
 mod pool;
 mod record;
 mod recovery;
 
 pub use checking::{CheckedEntry, EntryRefusal, check_entries};
 pub use cosigning::MemberSignatures;
+pub use council_change::{ChangeRefusal, CouncilChange, MembershipChange};
+pub use council_history::{
+    CouncilHistory, EpochOfError, EpochStep, HistoryError, MAX_HISTORY_BYTES, Seat, StepError, state_digest,
+};
 pub use event::{Effects, Event, Sealed};
 pub use frame::{EntryBytes, Frame};
 pub use genesis::{Genesis, GenesisError, Member, MemberName, MemberNameError};
 pub use halt::Halt;
+pub use layout::LayoutError;
 pub use ledger::{Appended, Ledger, LedgerError};
 pub use limits::Limits;
-pub use member::{Core, Counters, Keys, View};
+pub use member::{Core, Counters, Keys, Standing, View};
+pub use neighbours::{MAX_FORMER_MEMBERS, former_members};
+pub use newcomer::{AddressError, HttpUrl, Newcomer, NewcomerError, PeerAddress};
 pub use record::Record;
 pub use recovery::{RecoverError, State};

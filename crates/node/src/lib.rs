@@ -5,4 +5,5 @@ pub mod codec;
 pub mod core;
 pub mod key_file;
 pub mod runtime;
+mod solving;
 pub mod time;

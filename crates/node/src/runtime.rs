@@ -8,19 +8,23 @@ mod http;
 mod journal_writer;
 mod ledger;
 mod link;
+mod mirror;
+mod mirror_server;
 mod receipts;
+mod search;
 mod status;
+mod subjects;
 mod waiters;
+mod witness;
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, mpsc as std_mpsc},
+    sync::{Arc, atomic::Ordering, mpsc as std_mpsc},
     time::Duration,
 };
 
-use jurat_pbft::ReplicaId;
+use jurat_crypto::KeyUse;
 use jurat_store::{DataDir, DataDirError, Journal, JournalError, LogError, LogStore, StdFs};
 use tokio::{
     net::TcpListener,
@@ -28,16 +32,26 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use config::{Config, ConfigError, HttpConfig, LogConfig, LogFormat, NodeFiles, PeerConfig};
+pub use config::{
+    Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles, PeerConfig,
+};
+pub use journal_writer::{Job, JournalStats, Released, write_jobs};
+pub use ledger::StoredLedger;
+pub(crate) use mirror::{Getter, LogShown, MAX_MIRRORS, Source, SourceError, root_cause};
+pub(crate) use mirror_server::{serve_mirrors, sync_mirrors};
+pub use receipts::{NoReceipt, ReceiptAnswer, Receipts};
+pub use search::{Found, FoundAttestation, FoundSubject, MAX_SEARCH_RESULTS, Search, search};
 pub use status::{MemberStatus, Status};
+pub use subjects::{NoProof, ProvenSubject, prove};
+pub(crate) use witness::witness_of;
 
 use crate::{
     codec,
-    core::{Core, Keys, Limits, Record, RecoverError, State},
+    core::{Core, CouncilHistory, Keys, Limits, Record, RecoverError, Standing, State},
 };
 use driver::{Back, Driver, Postman, Stopped};
 use http::Shared;
-use link::{LinkCounters, Links, LinksConfig, Outbox};
+use link::{LinkCounters, Links, Peers};
 
 /// Events that may wait for the driver. Beyond that, links are not read and clients wait.
 const EVENT_QUEUE: usize = 4096;
@@ -60,9 +74,12 @@ pub enum RunError {
     /// The state beside the log likewise.
     #[error("the stored state can't be read: {0}; start the version that wrote it")]
     State(codec::DecodeError),
-    /// What is on disk contradicts itself, or the key is not a member's.
+    /// What is on disk contradicts itself.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// The configuration does not fit the council.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// An address can't be listened on.
     #[error("can't listen for {what} on {address}: {error}; free the port, or set {flag}")]
     Listen {
@@ -108,33 +125,35 @@ pub async fn run(
     ready: impl FnOnce(Listening),
 ) -> Result<(), RunError> {
     let clock = clock::Clock::start();
-    let NodeFiles { genesis, seed } = files;
     // Before anything on disk is touched: is it ours, and can we be reached at all?
-    let dir = DataDir::open(Arc::new(StdFs), &config.data, genesis.network())?;
+    let dir = open_data(&config, &files)?;
     let peer_listener = listen("links", config.peer.listen, "--peer-listen").await?;
     let http_listener = listen("HTTP", config.http.listen, "--http-listen").await?;
-    let (core, journal) = recover(&dir, &genesis, &seed, &clock)?;
-    let me = core.replica().id();
-
-    let peers: Vec<ReplicaId> = core.replica().council().members().filter(|id| *id != me).collect();
-    let outboxes: BTreeMap<ReplicaId, Arc<Outbox>> = peers.iter().map(|id| (*id, Arc::default())).collect();
+    let (core, journal) = recover(&dir, &config, &files, &clock)?;
+    let NodeFiles { genesis, council: given, seed, member: own } = files;
+    let own_key = seed.signing_key(KeyUse::Link).verifying_key();
+    let peers = Arc::new(Peers::new(own_key, config.peer.addresses.clone(), given, core.history()));
     let (events, event_queue) = mpsc::channel(EVENT_QUEUE);
     let (requests, request_queue) = mpsc::channel(EVENT_QUEUE);
     let (back, back_queue) = mpsc::unbounded_channel();
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (checker, checker_stats) = checker::Checker::start(workers, peers.iter().copied(), events.clone());
+    let (checker, checker_stats) = checker::Checker::start(workers, peers.clone(), events.clone());
     let waiters = Arc::new(waiters::Waiters::default());
     let journal_stats = Arc::new(journal_writer::JournalStats::default());
-    let postman = Postman { outboxes: Arc::new(outboxes.clone()) };
+    let postman = Postman { peers: peers.clone() };
     let (jobs, journal_thread, store_thread) =
         start_disk_threads(journal, &postman, &back, journal_stats.clone())?;
-    let (detail_sender, detail) = watch::channel(Arc::new(status::Detail::of(&core, 0)));
+    let (detail_sender, detail) = watch::channel(Arc::new(status::Detail::of(&core, &own.name, 0)));
 
-    let name = |id: ReplicaId| genesis.member(id).map_or_else(String::new, |member| member.name.to_string());
+    let (history_sender, history) = watch::channel(core.history().clone());
     let link_counters = Arc::new(LinkCounters::default());
     let reader = core.ledger().reader().clone();
+    let mirrors = mirror::Mirrors::new(config.mirrors.clone(), &config.mirror);
     let shared = Arc::new(Shared {
-        receipts: receipts::Receipts::new(reader.clone(), genesis.clone()),
+        witness: witness::NodeWitness::new(&own, &genesis, &seed, config.witness.clone()),
+        mirrors: mirrors.clone(),
+        receipts: receipts::Receipts::new(reader.clone(), history.clone()),
+        history,
         reader,
         requests,
         checker: checker.clone(),
@@ -143,19 +162,20 @@ pub async fn run(
         checker_stats,
         journal_stats: journal_stats.clone(),
         link_counters: link_counters.clone(),
-        outboxes: outboxes.iter().map(|(id, outbox)| (name(*id), outbox.clone())).collect(),
+        peers: peers.clone(),
         http: http::HttpLimits {
-            max_connections: config.http.max_connections,
             receipt_timeout: Duration::from_secs(config.http.receipt_timeout),
             no_quorum_timeout: Duration::from_secs(config.http.no_quorum_timeout),
+            minimum_index: jurat_log::TreeSize::new(config.http.minimum_index)
+                .unwrap_or(jurat_log::TreeSize::MAX),
         },
         body_room: http::body_room(),
         http_stats: http::HttpStats::default(),
     });
-    let addresses = peers.iter().filter_map(|id| Some((*id, config.peer.addresses.get(&name(*id))?.clone())));
-    let links_config = LinksConfig { addresses: addresses.collect(), genesis: genesis.clone(), me, seed };
-    let links = Links::new(links_config, link_counters, outboxes, events);
+    let links = Links::new(genesis.network(), seed, peers, link_counters, events);
+    say_where_it_stands(&core);
     let driver = Driver {
+        name: own.name.clone(),
         core,
         clock,
         events: event_queue,
@@ -167,18 +187,24 @@ pub async fn run(
         checker,
         waiters,
         detail: detail_sender,
+        history: history_sender,
     };
 
     let listening = Listening { http: local_address(&http_listener)?, peer: local_address(&peer_listener)? };
     // The other tasks stop when the driver does, whatever the reason.
     let (stop_tasks, stopped) = watch::channel(false);
     let links_task = tokio::spawn(links.run(peer_listener, stopped.clone()));
-    let http_task = tokio::spawn(http::serve(http_listener, shared, stopped));
-    info!(name = name(me), http = %listening.http, peer = %listening.peer, "node runs");
+    let mirror_task = tokio::spawn(mirrors.run(stopped.clone()));
+    let (router, max_connections) = (http::router(shared.clone()), config.http.max_connections);
+    let refused = move || {
+        shared.http_stats.connections_refused.fetch_add(1, Ordering::Relaxed);
+    };
+    let http_task = tokio::spawn(http::serve(http_listener, router, max_connections, refused, stopped));
+    info!(name = %own.name, http = %listening.http, peer = %listening.peer, "node runs");
     ready(listening);
-    let outcome = driver.run(stop).await;
+    let outcome = Box::pin(driver.run(stop)).await;
     let _ = stop_tasks.send(true);
-    let _ = tokio::join!(links_task, http_task);
+    let _ = tokio::join!(links_task, http_task, mirror_task);
     drop(back);
     for thread in [journal_thread, store_thread] {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -190,38 +216,81 @@ pub async fn run(
     })
 }
 
+/// What a data directory holds when a node starts.
+#[derive(Debug)]
+pub struct OnDisk {
+    /// The log.
+    pub ledger: StoredLedger,
+    /// What was stored with it, if anything was.
+    pub state: Option<State>,
+    /// The journal, ready to go on.
+    pub journal: Journal,
+    /// What is in it, oldest first.
+    pub records: Vec<Record>,
+}
+
+impl OnDisk {
+    /// Opens the log and the journal, and reads what [`Core::recover`] takes.
+    pub fn read(dir: &DataDir) -> Result<Self, RunError> {
+        let (store, state) = LogStore::open(dir)?;
+        // What is stored was in a journal first.
+        let recovered = if state.is_empty() { Journal::open(dir) } else { Journal::open_existing(dir) }?;
+        if let Some(torn) = &recovered.torn_tail {
+            // Never synced, so nobody was told of it.
+            warn!(path = %torn.path.display(), offset = torn.offset, "dropped an unfinished write at the journal's end");
+        }
+        let records = recovered.records.iter().map(|bytes| codec::decode::<Record>(bytes));
+        let records = records.collect::<Result<Vec<_>, _>>().map_err(RunError::Record)?;
+        let state: Option<State> = match &*state {
+            [] => None,
+            bytes => Some(codec::decode(bytes).map_err(RunError::State)?),
+        };
+        Ok(Self { ledger: StoredLedger::new(store)?, state, journal: recovered.journal, records })
+    }
+}
+
+/// Opens the data directory, which belongs to this node alone.
+fn open_data(config: &Config, files: &NodeFiles) -> Result<DataDir, RunError> {
+    let network = files.genesis.network();
+    Ok(DataDir::open_for(Arc::new(StdFs), &config.data, network, &files.member.link)?)
+}
+
+/// What an operator should know of a node that is no member.
+pub(crate) fn say_where_it_stands(core: &Core<StoredLedger>) {
+    let epoch = core.history().council().epoch().0;
+    match core.standing() {
+        Standing::Member => info!(epoch, "member of the council"),
+        Standing::Newcomer => info!(
+            epoch,
+            "not a member yet: waits for the council to execute the change that adds this node, and for a member to call"
+        ),
+        Standing::Former => warn!(epoch, "removed from the council: this node only serves what it has"),
+    }
+}
+
 /// Brings the core to where it was.
 fn recover(
     dir: &DataDir,
-    genesis: &crate::core::Genesis,
-    seed: &jurat_crypto::Seed,
+    config: &Config,
+    files: &NodeFiles,
     clock: &clock::Clock,
-) -> Result<(Core<ledger::StoredLedger>, Journal), RunError> {
-    let (store, state) = LogStore::open(dir)?;
-    // What is stored was in a journal first.
-    let recovered = if state.is_empty() { Journal::open(dir) } else { Journal::open_existing(dir) }?;
-    if let Some(torn) = &recovered.torn_tail {
-        // Never synced, so nobody was told of it.
-        warn!(path = %torn.path.display(), offset = torn.offset, "dropped an unfinished write at the journal's end");
-    }
-    let records = recovered.records.iter().map(|bytes| codec::decode::<Record>(bytes));
-    let records = records.collect::<Result<Vec<_>, _>>().map_err(RunError::Record)?;
-    let state: Option<State> = match &*state {
-        [] => None,
-        bytes => Some(codec::decode(bytes).map_err(RunError::State)?),
-    };
+) -> Result<(Core<StoredLedger>, Journal), RunError> {
+    let OnDisk { ledger, state, journal, records } = OnDisk::read(dir)?;
     let limits = Limits::default();
     let last_batch = state.as_ref().map_or(0, |state| state.time);
     let behind = last_batch.saturating_sub(clock.now().wall.0);
     if behind > limits.max_clock_offset {
         return Err(RunError::ClockBehindLog { seconds: behind / 1000 });
     }
-    let ledger = ledger::StoredLedger::new(store)?;
     let replayed = records.len();
-    let core = Core::recover(genesis.clone(), limits, &Keys { seed: seed.clone() }, ledger, state, records)?;
+    let keys = Keys { seed: files.seed.clone() };
+    let genesis = files.genesis.clone();
+    let core = Core::recover(genesis, limits, &keys, ledger, state, records, clock.now())?;
+    let further = |given: &&CouncilHistory| given.steps().len() > core.history().steps().len();
+    config.check_addresses(files.council.as_ref().filter(further).unwrap_or(core.history()))?;
     let size = core.view().head.0.value();
     info!(log_size = size, replayed, sequence = core.replica().executed().0, "recovered");
-    Ok((core, recovered.journal))
+    Ok((core, journal))
 }
 
 type Threads =
@@ -268,10 +337,16 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, RunError> {
     Ok(listener.local_addr()?)
 }
 
-/// Checks a node's files without starting it: everything that `run` would read.
-pub fn check(config: &Config, files: &NodeFiles) -> Result<PathBuf, RunError> {
+/// Checks a node's files without starting it: everything that `run` would read. Makes nothing; before
+/// the first start there is no data to check.
+pub fn check(config: &Config, files: &NodeFiles) -> Result<Option<PathBuf>, RunError> {
     let clock = clock::Clock::start();
-    let dir = DataDir::open(Arc::new(StdFs), &config.data, files.genesis.network())?;
-    recover(&dir, &files.genesis, &files.seed, &clock)?;
-    Ok(config.data.clone())
+    if !config.data.exists() {
+        let first = CouncilHistory::new(files.genesis.clone()).map_err(RecoverError::from)?;
+        config.check_addresses(files.council.as_ref().unwrap_or(&first))?;
+        return Ok(None);
+    }
+    let dir = open_data(config, files)?;
+    recover(&dir, config, files, &clock)?;
+    Ok(Some(config.data.clone()))
 }

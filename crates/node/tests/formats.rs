@@ -2,33 +2,33 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     fs,
     path::Path,
 };
 
 use jurat::core::{
-    Appended, Core, EntryBytes, Event, Genesis, Keys, Ledger, LedgerError, Limits, Member, MemberName,
+    Appended, CheckedEntry, Core, CouncilHistory, EntryBytes, Event, Keys, Ledger, LedgerError, Limits,
     Record, check_entries,
 };
 use jurat_bulletin::{Bulletin, Topic};
-use jurat_crypto::{
-    Digest, Domain, KeyName, KeyUse, SecretKey, Seed, Signature, SignatureType, SigningKey, Vkey,
-};
+use jurat_crypto::{Digest, Domain, KeyName, KeyUse, SecretKey, SignatureType, SigningKey, Vkey};
 use jurat_log::{
-    Attestation, BatchStamp, Checkpoint, Cosignature, Entry, InclusionProof, LeafIndex, Note, Origin,
-    Receipt, STATEMENT_PAYLOAD_TYPE, Statement as InToto, Subject, Tree, TreeSize, UnixMillis, UnixSeconds,
-    push_entry, verify_receipt,
+    Attestation, BatchStamp, Checkpoint, Cosignature, Entry, InclusionProof, LeafIndex, Note, Receipt,
+    STATEMENT_PAYLOAD_TYPE, Statement as InToto, Subject, SubjectMap, SubjectNode, SubjectNodes,
+    SubjectNodesMut, SubjectRoot, Tree, TreeSize, UnixMillis, UnixSeconds, push_entry, verify_receipt,
+    verify_subject,
 };
-use jurat_pbft::{
-    Batch, BatchDigest, BatchTime, Now, Phase, ReplicaId, RequestDigest, Sequence, Signed, Statement, View,
-    Vote,
-};
+use jurat_pbft::{Batch, BatchDigest, BatchTime, Now, Phase, ReplicaId, RequestDigest, Sequence, View, Vote};
 use jurat_trust::OrderedTime;
 use rand::{SeedableRng, rngs::StdRng};
 
-const ORIGIN: &str = "log.example/council";
+use support::{ORIGIN, genesis, join, seed, sign, signed, step};
+
 const TIME: u64 = 1_700_000_000_000;
 
 /// The named blocks of the page, as in "```text NAME", without their final line feed.
@@ -59,38 +59,12 @@ fn hex(bytes: &[u8]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn seed(member: u8) -> Seed {
-    Seed::from_bytes([member; 32])
-}
-
-fn genesis(members: u8) -> Genesis {
-    let origin = Origin::new(ORIGIN).expect("an origin");
-    let member = |i| {
-        let name = MemberName::new(format!("node-{i}")).expect("a name");
-        Member::of_seed(name, &origin, &seed(i)).expect("a member")
-    };
-    Genesis::new(origin.clone(), (1..=members).map(member).collect()).expect("a genesis")
-}
-
 fn attest(file: &[u8]) -> Attestation {
     let (name, key) = (KeyName::new("lab.example/ana").expect("a name"), SigningKey::from_seed(&[7; 32]));
     let vkey = Vkey::new(name.clone(), SignatureType::Ed25519, key.verifying_key());
     let subject = Subject::file("report.txt", &Digest::of(file));
     let payload = InToto::compose(&[subject], "urn:jurat:attestation:v1", None, &vkey).expect("a statement");
     Attestation::sign(&key, name, STATEMENT_PAYLOAD_TYPE, payload).expect("an attestation")
-}
-
-fn sign(genesis: &Genesis, place: u8, vote: Vote) -> (Vec<u8>, Signature) {
-    let council = genesis.council().expect("a council");
-    let mut body = council.epoch().0.to_be_bytes().to_vec();
-    body.extend_from_slice(council.digest().as_bytes());
-    body.extend_from_slice(&u16::from(place).to_be_bytes());
-    vote.layout(&mut body);
-    let key = seed(place + 1).signing_key(KeyUse::Vote);
-    let signature = vote.domain().sign(&key, genesis.network(), &body);
-    let signed = Signed { signer: ReplicaId(u16::from(place)), statement: vote, signature };
-    assert_eq!(signed.verify(&council), Ok(()), "the replica takes it for the same bytes");
-    (vote.domain().message(genesis.network(), &body), signature)
 }
 
 /// What the page's example must be, by block.
@@ -133,19 +107,31 @@ fn examples() -> Vec<(&'static str, String)> {
     show("batch-digest", digest.to_string());
     show("null-batch-digest", Batch::null().digest().0.to_string());
     let vote = Vote { phase: Phase::Prepare, view: View(0), sequence: Sequence(1), batch: batch.digest() };
-    let (message, signature) = sign(&genesis, 1, vote);
+    let (message, signature) = sign(&genesis.council().expect("a council"), ReplicaId(1), vote);
     show("prepare", hex(&message));
     show("prepare-signature", hex(&signature.to_bytes()));
+
+    let founded = CouncilHistory::new(genesis.clone()).expect("a history");
+    let change = signed(&founded, join(&founded, 5), 3);
+    show("council-change", hex(&change.encode()));
+    let step = step(&founded, change, 10, 5).encode();
+    show("epoch-step", hex(&step[step.len() - 72..]));
+    show("epoch-step-digest", Digest::of(&step).to_string());
 
     let mut registry = genesis.registry().expect("a registry");
     registry.advance(OrderedTime(TIME)).expect("forward");
     show("registry-digest", registry.digest().to_string());
     let mut tree = Tree::new();
     tree.append(entry.leaf_hash());
+    let (mut nodes, mut subjects) = (Nodes::default(), SubjectMap::EMPTY);
+    let index = LeafIndex::new(0).expect("an index");
+    subjects.extend(&mut nodes, &[(Digest::of(b"the content"), index)]).expect("nothing to read");
+    show("subject-root", subjects.root().digest().to_string());
     show("state-digest", state_digest(tree.size(), &tree.root(), &registry.digest()).to_string());
 
     let stamp = BatchStamp { epoch: 0, sequence: 1, time: UnixMillis(TIME), registry: registry.digest() };
-    let checkpoint = Checkpoint::stamped(genesis.origin().clone(), tree.size(), tree.root(), stamp);
+    let checkpoint =
+        Checkpoint::stamped(genesis.origin().clone(), tree.size(), tree.root(), stamp, &subjects.root());
     let log = KeyName::new(ORIGIN).expect("a name");
     let mut note =
         Note::new(checkpoint.to_text(), checkpoint.to_text().sign(log, &seed(1).signing_key(KeyUse::Log)));
@@ -159,12 +145,20 @@ fn examples() -> Vec<(&'static str, String)> {
     show("checkpoint", note.to_string().trim_end().to_owned());
     let policy = genesis.policy(&[]).expect("a policy");
     show("policy", policy.to_string().trim_end().to_owned());
-    let index = LeafIndex::new(0).expect("an index");
     let proof = InclusionProof::generate(&tree, index, tree.size()).expect("a proof");
     let receipt = Receipt::new(&attestation, index, proof, &note).to_string();
     verify_receipt(receipt.as_bytes(), &Digest::of(b"the content"), &policy).expect("the receipt holds");
     let end = receipt.find("log.example/council\n").expect("the checkpoint");
     show("receipt", receipt[..end].trim_end().to_owned());
+
+    let present = subjects.prove(&mut nodes, &Digest::of(b"the content")).expect("its nodes are there");
+    show("present", present.to_string().trim_end().to_owned());
+    let absent = subjects.prove(&mut nodes, &Digest::of(b"another content")).expect("its nodes are there");
+    show("absent", absent.to_string().trim_end().to_owned());
+    for (proof, content) in [(present, "the content"), (absent, "another content")] {
+        let proof = proof.with_checkpoint(&note).to_string();
+        verify_subject(proof.as_bytes(), &Digest::of(content.as_bytes()), &policy).expect("the proof holds");
+    }
 
     let secret = seed(1).link_static_secret();
     let public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret));
@@ -223,13 +217,33 @@ fn state_digest(size: TreeSize, log_root: &Digest, registry: &Digest) -> Digest 
     Digest::of_parts(&[b"jurat/v1/state\n", &size, log_root.as_bytes(), registry.as_bytes()])
 }
 
+/// A subject map's nodes in memory.
+#[derive(Default)]
+struct Nodes(Vec<SubjectNode>);
+
+impl SubjectNodes for Nodes {
+    type Error = Infallible;
+
+    fn node(&mut self, place: u64, _: &Digest) -> Result<SubjectNode, Infallible> {
+        Ok(self.0[usize::try_from(place).expect("small")])
+    }
+}
+
+impl SubjectNodesMut for Nodes {
+    fn push(&mut self, node: &SubjectNode) -> Result<u64, Infallible> {
+        self.0.push(*node);
+        Ok(self.0.len() as u64 - 1)
+    }
+}
+
 /// The state that a member certifies, taken from a solo member's first stable checkpoint.
 #[test]
 fn a_member_certifies_the_state_digest_of_the_page() {
     let genesis = genesis(1);
     let (limits, keys) = (Limits::default(), Keys { seed: seed(1) });
     let interval = limits.consensus.checkpoint_interval;
-    let mut core = Core::recover(genesis, limits, &keys, Memory::default(), None, []).expect("a member");
+    let mut core =
+        Core::recover(genesis, limits, &keys, Memory::default(), None, [], Now::default()).expect("a member");
     let mut certified = None;
     for i in 0..interval {
         let now = Now { elapsed: i * 1_000, wall: BatchTime(TIME + i) };
@@ -244,8 +258,8 @@ fn a_member_certifies_the_state_digest_of_the_page() {
     }
     let certified = certified.expect("a stable checkpoint");
     let (size, log_root) = core.ledger().head();
-    assert_eq!((certified.sequence, size.value()), (Sequence(interval), interval));
-    assert_eq!(certified.state.0, state_digest(size, &log_root, &core.registry().digest()));
+    assert_eq!((certified.sequence(), size.value()), (Sequence(interval), interval));
+    assert_eq!(certified.checkpoint.state.0, state_digest(size, &log_root, &core.registry().digest()));
 }
 
 /// A log in memory.
@@ -260,6 +274,10 @@ impl Ledger for Memory {
         (self.tree.size(), self.tree.root())
     }
 
+    fn subjects(&self) -> SubjectRoot {
+        SubjectRoot::EMPTY
+    }
+
     fn index_of(&self, leaf: &Digest) -> Result<Option<LeafIndex>, LedgerError> {
         Ok(self.entries.get(leaf).and_then(|(index, _)| LeafIndex::new(*index).ok()))
     }
@@ -271,12 +289,13 @@ impl Ledger for Memory {
     fn append(
         &mut self,
         _: u64,
+        _: UnixMillis,
         _: Vec<u8>,
-        entries: Vec<(Digest, EntryBytes)>,
+        entries: Vec<CheckedEntry>,
     ) -> Result<Appended, LedgerError> {
-        for (leaf, entry) in entries {
-            self.entries.insert(leaf, (self.tree.size().value(), entry));
-            self.tree.append(leaf);
+        for entry in entries {
+            self.entries.insert(*entry.leaf(), (self.tree.size().value(), entry.bytes().clone()));
+            self.tree.append(*entry.leaf());
         }
         Ok(Appended { size: self.tree.size(), root: self.tree.root() })
     }

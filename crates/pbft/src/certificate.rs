@@ -6,15 +6,15 @@ use jurat_crypto::Signature;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BatchDigest, Checkpoint, Council, Phase, ReplicaId, Sequence, StateDigest, Statement, StatementError,
-    View, Vote, statement::verify,
+    BatchDigest, Checkpoint, Council, Phase, ReplicaId, Sequence, Statement, StatementError, View, Vote,
+    statement::verify,
 };
 
-/// Signatures of distinct members, in the order of their places.
+/// Signatures of distinct members, in the order of their ids.
 pub type Signatures = Vec<(ReplicaId, Signature)>;
 
 /// Why a certificate proves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CertificateError {
     /// Too few members signed.
     #[error("{have} signatures, the council's quorum is {need}")]
@@ -141,30 +141,32 @@ impl PreparedCertificate {
 /// Proof of the state after a sequence: a quorum of equal Checkpoints.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct CheckpointCertificate {
-    /// The sequence.
-    pub sequence: Sequence,
-    /// The state after it.
-    pub state: StateDigest,
+    /// What they agree on.
+    pub checkpoint: Checkpoint,
     /// The Checkpoints' signatures.
     pub signatures: Signatures,
 }
 
 impl CheckpointCertificate {
+    /// The sequence after which it is the state.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.checkpoint.sequence
+    }
+
     /// Checks the certificate against the council of its epoch.
     pub fn verify(&self, council: &Council) -> Result<(), CertificateError> {
-        let checkpoint = Checkpoint { sequence: self.sequence, state: self.state };
-        check_signatures(council, &checkpoint, &self.signatures, council.quorum(), |_, _| false)
+        check_signatures(council, &self.checkpoint, &self.signatures, council.quorum(), |_, _| false)
     }
 
     /// Appends the layout that a ViewChange signs.
     pub(crate) fn layout(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.sequence.0.to_be_bytes());
-        out.extend_from_slice(self.state.0.as_bytes());
+        self.checkpoint.layout(out);
         signatures_layout(&self.signatures, out);
     }
 }
 
-/// Number of signatures (2 bytes, big-endian), then each signer (2) and signature (64).
+/// Number of signatures (2 bytes, big-endian), then each signer's id (2) and signature (64).
 pub(crate) fn signatures_layout(signatures: &Signatures, out: &mut Vec<u8>) {
     // A certificate with more than MAX_MEMBERS signatures never verifies, so the cast loses nothing.
     out.extend_from_slice(&u16::try_from(signatures.len()).unwrap_or(u16::MAX).to_be_bytes());

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use jurat_crypto::{Digest, NetworkId, VerifyingKey};
 
-use crate::{Epoch, ReplicaId, View};
+use crate::{Change, ChangeError, Epoch, ReplicaId, Sequence, View};
 
 /// The largest council. Votes cost n² messages a batch; nobody gains from more.
 pub const MAX_MEMBERS: usize = 100;
@@ -25,7 +25,7 @@ pub const fn quorum(n: usize) -> usize {
 }
 
 /// Why a set of keys can't be a council.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CouncilError {
     /// Two or three members tolerate no fault, yet stop when one fails: worse than one alone.
     #[error(
@@ -46,31 +46,79 @@ pub enum CouncilError {
 }
 
 /// The members of one epoch of one network, by their voting keys.
+///
+/// A member keeps its id as long as it is one, and no id is ever given twice: those of the first
+/// council count from 0, each later member gets the next.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Council {
     network: NetworkId,
     epoch: Epoch,
-    members: Vec<VerifyingKey>,
+    /// The last sequence of the epoch before.
+    base: Sequence,
+    /// In the order of ids.
+    members: Vec<(ReplicaId, VerifyingKey)>,
+    /// The id of who joins next.
+    next_id: u16,
     digest: Digest,
 }
 
 impl Council {
-    /// A council of 1, or of 4 to [`MAX_MEMBERS`], with distinct keys.
+    /// A first council of 1, or of 4 to [`MAX_MEMBERS`], with distinct keys. Later ones follow from
+    /// it by [`Council::successor`].
     pub fn new(network: NetworkId, epoch: Epoch, members: Vec<VerifyingKey>) -> Result<Self, CouncilError> {
+        if members.len() > MAX_MEMBERS {
+            return Err(CouncilError::TooMany(members.len()));
+        }
+        let members: Vec<_> = (0..).map(ReplicaId).zip(members).collect();
+        let next_id = members.last().map_or(0, |(id, _)| id.0 + 1);
+        Self::of(network, epoch, Sequence(0), members, next_id)
+    }
+
+    /// The council that a change makes of this one, from the sequence after `base` on: the only
+    /// way from one epoch to the next.
+    ///
+    /// Who joins gets the next free id, which is nobody's and never was.
+    pub fn successor(&self, change: &Change, base: Sequence) -> Result<Self, ChangeError> {
+        let mut members = self.members.clone();
+        let mut next_id = self.next_id;
+        match change {
+            Change::Add(key) => {
+                members.push((ReplicaId(next_id), *key));
+                next_id = next_id.checked_add(1).ok_or(ChangeError::NoMoreIds)?;
+            }
+            Change::Remove(id) => {
+                let place = members.binary_search_by_key(id, |(id, _)| *id);
+                members.remove(place.map_err(|_| ChangeError::NoSuchMember(*id))?);
+            }
+        }
+        if base <= self.base {
+            return Err(ChangeError::Backwards { base, previous: self.base });
+        }
+        let epoch = Epoch(self.epoch.0.saturating_add(1));
+        Ok(Self::of(self.network, epoch, base, members, next_id)?)
+    }
+
+    fn of(
+        network: NetworkId,
+        epoch: Epoch,
+        base: Sequence,
+        members: Vec<(ReplicaId, VerifyingKey)>,
+        next_id: u16,
+    ) -> Result<Self, CouncilError> {
         match members.len() {
             actual @ (0 | 2 | 3) => return Err(CouncilError::InsufficientPeers { needed: 4, actual }),
             n if n > MAX_MEMBERS => return Err(CouncilError::TooMany(n)),
             _ => {}
         }
-        for (i, key) in members.iter().enumerate() {
-            if let Some(j) = members[..i].iter().position(|earlier| earlier == key) {
-                return Err(CouncilError::SameKey(replica_id(j), replica_id(i)));
+        for (i, (id, key)) in members.iter().enumerate() {
+            if let Some((other, _)) = members[..i].iter().find(|(_, earlier)| earlier == key) {
+                return Err(CouncilError::SameKey(*other, *id));
             }
         }
         let mut parts: Vec<&[u8]> = alloc::vec![b"jurat/v1/council\n".as_slice()];
-        parts.extend(members.iter().map(|key| key.as_bytes().as_slice()));
+        parts.extend(members.iter().map(|(_, key)| key.as_bytes().as_slice()));
         let digest = Digest::of_parts(&parts);
-        Ok(Self { network, epoch, members, digest })
+        Ok(Self { network, epoch, base, members, next_id, digest })
     }
 
     /// The network.
@@ -85,7 +133,14 @@ impl Council {
         self.epoch
     }
 
-    /// SHA-256 over the members' keys in order. Every vote signs it, so that no vote counts in
+    /// The last sequence of the epoch before; 0 for the first council. This one decides what
+    /// comes after it.
+    #[must_use]
+    pub const fn base(&self) -> Sequence {
+        self.base
+    }
+
+    /// SHA-256 over the members' keys in the order of ids. Every vote signs it, so that no vote counts in
     /// another council.
     #[must_use]
     pub const fn digest(&self) -> &Digest {
@@ -100,19 +155,32 @@ impl Council {
 
     /// All members.
     pub fn members(&self) -> impl Iterator<Item = ReplicaId> + use<> {
-        (0..self.members.len()).map(replica_id)
+        self.members.iter().map(|(id, _)| *id).collect::<Vec<_>>().into_iter()
     }
 
     /// A member's voting key.
     #[must_use]
     pub fn key(&self, id: ReplicaId) -> Option<&VerifyingKey> {
-        self.members.get(usize::from(id.0))
+        let place = self.members.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(&self.members[place].1)
+    }
+
+    /// Whether this is a member's id.
+    #[must_use]
+    pub fn contains(&self, id: ReplicaId) -> bool {
+        self.key(id).is_some()
+    }
+
+    /// Whether this is the id of a member, or was in an earlier epoch.
+    #[must_use]
+    pub const fn knew(&self, id: ReplicaId) -> bool {
+        id.0 < self.next_id
     }
 
     /// The member with this voting key.
     #[must_use]
     pub fn id_of(&self, key: &VerifyingKey) -> Option<ReplicaId> {
-        self.members.iter().position(|member| member == key).map(replica_id)
+        self.members.iter().find(|(_, member)| member == key).map(|(id, _)| *id)
     }
 
     /// f: how many members may fail.
@@ -130,13 +198,10 @@ impl Council {
     /// The primary of a view: the members take turns (section 4.1 of the TOCS paper).
     #[must_use]
     pub fn primary(&self, view: View) -> ReplicaId {
-        replica_id(usize::try_from(view.0 % self.members.len() as u64).unwrap_or(0))
+        // There is a member, and the remainder is below their number.
+        let place = usize::try_from(view.0 % self.members.len() as u64).unwrap_or(0);
+        self.members[place].0
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "an index of at most MAX_MEMBERS members")]
-fn replica_id(index: usize) -> ReplicaId {
-    ReplicaId(index as u16)
 }
 
 #[cfg(test)]

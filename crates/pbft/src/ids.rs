@@ -27,7 +27,8 @@ macro_rules! number {
 }
 
 number!(
-    /// A member's place in its council, counted from 0.
+    /// A member, for ever: founding members have their place in the first council, counted from 0;
+    /// whoever joins gets the next number, and none is given twice.
     ReplicaId, u16, "r"
 );
 number!(

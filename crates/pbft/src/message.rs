@@ -4,8 +4,8 @@ use jurat_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Batch, BatchDigest, Checkpoint, CheckpointCertificate, CommitProof, NewView, ReplicaId, Sequence, Signed,
-    View, ViewChange, Vote,
+    Batch, BatchDigest, Checkpoint, CheckpointCertificate, CommitProof, Epoch, EpochLink, NewView, ReplicaId,
+    Sequence, Signed, View, ViewChange, Vote,
 };
 
 /// A message between replicas.
@@ -36,11 +36,15 @@ pub enum Message {
     FetchBatch(Sequence, BatchDigest),
     /// The batch that was asked for.
     Batch(Sequence, Batch),
+    /// The end of an epoch, for a replica that is still in it or before it.
+    Epoch(EpochLink),
 }
 
 /// Where a replica stands, sent from time to time and on connecting. It drives retransmission.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Status {
+    /// Its epoch.
+    pub epoch: Epoch,
     /// Its view.
     pub view: View,
     /// Whether it waits for that view to begin.
@@ -56,9 +60,9 @@ pub struct Status {
 /// Whom a message goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Recipient {
-    /// Every other member.
+    /// Every other member of the replica's council.
     All,
-    /// One member.
+    /// One member, or one that was a member in the epoch before.
     One(ReplicaId),
 }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Batch, CheckpointCertificate, CommitProof, NewView, PreparedCertificate, Sequence, Signed, ViewChange,
-    Vote,
+    Batch, Change, Checkpoint, CheckpointCertificate, CommitProof, EpochLink, NewView, PreparedCertificate,
+    Sequence, Signed, ViewChange, Vote,
 };
 
 /// An entry of the replica's journal.
@@ -28,4 +28,9 @@ pub enum Record {
     ViewChange(Signed<ViewChange>),
     /// A view began. Stands behind every vote in it.
     NewView(Signed<NewView>),
+    /// Reached a checkpoint; with the change that ends the epoch if it is its last. Stands behind the
+    /// Checkpoint that is sent, and keeps the application from ever having another state there.
+    Checkpoint(Signed<Checkpoint>, Option<Change>),
+    /// An epoch ended and the next began. Stands behind every vote in it.
+    Epoch(EpochLink),
 }

@@ -2,8 +2,11 @@
 
 mod catching_up;
 mod checkpointing;
+mod epochs;
+mod holdings;
 mod ordering;
 mod recovery;
+mod transferring;
 mod view_changing;
 
 use alloc::{
@@ -14,12 +17,16 @@ use alloc::{
 use jurat_crypto::SigningKey;
 
 use crate::{
-    Batch, BatchTime, Checkpoint, CheckpointCertificate, CommitProof, Config, Council, Evidence, Message,
-    NewView, Now, Outbound, Recipient, Record, ReplicaId, RequestDigest, Sequence, Signed, StateDigest,
-    Status, View, ViewChange, requests::Requests, slot::Slot, statement::Voter,
+    Batch, BatchTime, Change, ChangeError, Checkpoint, CheckpointCertificate, CommitProof, Config, Council,
+    EpochLink, Evidence, LinkError, Message, NewView, Now, Outbound, Recipient, Record, ReplicaId,
+    RequestDigest, Sequence, Signed, StateDigest, Status, View, ViewChange, requests::Requests, slot::Slot,
+    statement::Voter,
 };
 
+use epochs::Ending;
+pub use epochs::MAX_LINKS_AHEAD;
 pub use recovery::Executed;
+pub use transferring::Transfer;
 
 /// What can happen to a replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -35,6 +42,12 @@ pub enum Input {
     Held(RequestDigest),
     /// The application executed the decision of this sequence and has this state now.
     Executed(Sequence, StateDigest),
+    /// As `Executed`, and the batch changes the council: it is the last of its epoch. What the
+    /// change leads to must be a council; [`Council::successor`] tells beforehand.
+    EpochEnded(Sequence, StateDigest, Change),
+    /// The application fetched a certified state and goes on from it: it has executed as much as
+    /// this certificate says. All waiting requests are forgotten, to be given again where they wait.
+    Installed(Executed, CheckpointCertificate),
     /// The link to a member came up.
     Connected(ReplicaId),
     /// The link to a member went down.
@@ -43,7 +56,8 @@ pub enum Input {
     Tick,
 }
 
-/// A batch that is decided, to be executed now. Sequences come in order, without a gap.
+/// A batch that is decided, to be executed now. Sequences come in order, without a gap, and each
+/// only after the one before was executed: what that did to the council decides whether it counts.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Decision {
     /// Its place in the order.
@@ -58,7 +72,11 @@ pub struct Decision {
     pub proof: CommitProof,
 }
 
-/// A member asks for the decisions of a range that the application keeps.
+/// A member asks for the decisions of a range that the application keeps, and for what leads to the
+/// councils that made them: send it [`Message::Epoch`] for the first [`MAX_LINKS_AHEAD`] links that
+/// end an epoch at `from - 1` or later ([`EpochChain::links_from`](crate::EpochChain::links_from)),
+/// then [`Message::Decided`] for each sequence. What is not kept any more is left out: the member
+/// will notice, and fetch a state instead.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Serve {
     /// Who asks.
@@ -94,6 +112,17 @@ pub enum Halt {
     /// Two batches are proven decided at one sequence: more than f members are faulty.
     #[error("two batches are decided at sequence {0}: more than a third of the council is faulty")]
     Split(Sequence),
+    /// The application ended the epoch with a change that leads to no council.
+    #[error("the change that the application made can't end the epoch: {0}")]
+    Change(ChangeError),
+    /// A quorum certified that the epoch ends here, and the application thought otherwise.
+    #[error(
+        "the council ended its epoch with sequence {0}, the application here did not, or with another change"
+    )]
+    EpochEnd(Sequence),
+    /// The journal goes on in an epoch that does not follow from the council it was opened with.
+    #[error("the journal does not continue the epoch of the council given: {0}")]
+    Journal(LinkError),
 }
 
 /// Why the replica did not act on a message.
@@ -137,8 +166,13 @@ pub struct Ready {
     pub wanted: Vec<Wanted>,
     /// Execute, and answer each with [`Input::Executed`].
     pub decisions: Vec<Decision>,
-    /// Send [`Message::Decided`] for what the application keeps of this range.
+    /// Send what the application keeps of these ranges.
     pub serve: Vec<Serve>,
+    /// Keep: epochs ended, each with this link. After a restart some may be repeated.
+    pub links: Vec<EpochLink>,
+    /// Fetch this state if decisions don't come before it does, and answer with
+    /// [`Input::Installed`]. Replaces what was asked for before.
+    pub transfer: Option<Transfer>,
     /// Hand out: a member is provably faulty.
     pub evidence: Vec<Evidence>,
     /// Stop the replica.
@@ -153,7 +187,14 @@ enum Mode {
         /// When to call for the next view: set once a quorum calls for this one.
         deadline: Option<u64>,
     },
+    /// Not a member yet. It votes on nothing, and executes what the councils before its own decided.
+    Following,
+    /// Removed from the council. It votes no more, and helps those who still lag in its last epoch.
+    Retired,
 }
+
+/// The id of who is no member: the one that no council can give ([`ChangeError::NoMoreIds`]).
+const NOBODY: ReplicaId = ReplicaId(u16::MAX);
 
 /// Why this replica last called for a new view.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -188,12 +229,23 @@ pub struct Replica {
 
     /// The last stable checkpoint.
     stable: Option<CheckpointCertificate>,
-    /// A certificate for a state that this replica has not reached.
+    /// A certificate for a state that this replica has not reached, by the council of its own epoch
+    /// or that after `links_ahead`.
     ahead: Option<CheckpointCertificate>,
+    /// Verified links from the own epoch on, each with the council it leads to; few.
+    links_ahead: Vec<(EpochLink, Council)>,
+    /// What was executed here as the last batch of the epoch, until that is certified.
+    ending: Option<Ending>,
+    /// How the epoch began, if it is not the first.
+    began_with: Option<EpochLink>,
+    /// The state that the application was told to fetch, and when.
+    target: Option<(Sequence, u64)>,
+    /// Status intervals without any arrival while others are ahead.
+    stalled: u32,
     /// Each member's Checkpoints: those between the watermarks, and its latest.
     checkpoints: BTreeMap<Sequence, BTreeMap<ReplicaId, Signed<Checkpoint>>>,
-    /// Own states at checkpoint sequences from the stable one on.
-    states: BTreeMap<Sequence, StateDigest>,
+    /// Own states at checkpoint sequences above the stable one.
+    states: BTreeMap<Sequence, Checkpoint>,
 
     /// The last sequence handed to the application, and the time it counts as ordered.
     delivered: Sequence,
@@ -240,30 +292,39 @@ pub struct Replica {
 pub struct NotAMember;
 
 impl Replica {
-    /// The member of `council` that votes with `key`, with nothing executed.
+    /// The member of `council` that votes with `key`, with nothing executed in its epoch.
     ///
     /// A member that was here before must be restored from its journal ([`Replica::recover`]), or
     /// it may contradict what it signed.
     pub fn new(config: Config, council: Council, key: SigningKey) -> Result<Self, NotAMember> {
         let id = council.id_of(&key.verifying_key()).ok_or(NotAMember)?;
-        Ok(Self {
+        Ok(Self::with_voter(config, council, Voter::new(id, key), Mode::Active))
+    }
+
+    fn with_voter(config: Config, council: Council, voter: Voter, mode: Mode) -> Self {
+        Self {
             config,
-            council,
-            voter: Voter::new(id, key),
+            voter,
             now: Now::default(),
             view: View(0),
-            mode: Mode::Active,
+            mode,
             slots: BTreeMap::new(),
             requests: Requests::default(),
-            next_proposal: Sequence(1),
+            next_proposal: council.base().next(),
             last_proposal: 0,
             stable: None,
             ahead: None,
+            links_ahead: Vec::new(),
+            ending: None,
+            began_with: None,
+            target: None,
+            stalled: 0,
             checkpoints: BTreeMap::new(),
             states: BTreeMap::new(),
-            delivered: Sequence(0),
+            delivered: council.base(),
             delivered_time: BatchTime(0),
-            executed: Sequence(0),
+            executed: council.base(),
+            council,
             view_changes: BTreeMap::new(),
             new_view: None,
             early: BTreeMap::new(),
@@ -281,7 +342,7 @@ impl Replica {
             accused: BTreeSet::new(),
             ready: Ready::default(),
             refused: BTreeMap::new(),
-        })
+        }
     }
 
     /// Takes one input at one time. `now.elapsed` never goes back.
@@ -292,7 +353,9 @@ impl Replica {
             Input::Message(from, message) => self.on_message(from, message),
             Input::Requests(requests) => self.on_requests(requests),
             Input::Held(digest) => self.on_held(&digest),
-            Input::Executed(sequence, state) => self.on_executed(sequence, state),
+            Input::Executed(sequence, state) => self.on_executed(sequence, state, None),
+            Input::EpochEnded(sequence, state, change) => self.on_executed(sequence, state, Some(change)),
+            Input::Installed(executed, certificate) => self.on_installed(executed, &certificate),
             Input::Connected(peer) => self.on_connected(peer),
             Input::Disconnected(peer) => self.on_disconnected(peer),
             Input::Tick => {}
@@ -318,14 +381,29 @@ impl Replica {
     }
 
     fn on_message(&mut self, from: ReplicaId, message: Message) {
-        if from == self.voter.id || self.council.key(from).is_none() {
+        // Who was removed may lag in an epoch in which it was a member.
+        let asks = matches!(message, Message::Status(_) | Message::FetchDecided(_));
+        // Who follows hears members of councils that it does not know yet. What they say proves itself.
+        let heard = self.council.contains(from) || (asks && self.council.knew(from)) || self.is_following();
+        if from == self.voter.id || !heard {
             return self.refuse(Refusal::BadSignature);
+        }
+        if self.mode == Mode::Retired && !asks {
+            return self.refuse(Refusal::NotNeeded);
+        }
+        let leads_on = matches!(
+            message,
+            Message::Status(_) | Message::Epoch(_) | Message::Decided(..) | Message::Batch(..)
+        );
+        if self.is_following() && !leads_on {
+            return self.refuse(Refusal::NotNeeded);
         }
         match message {
             Message::PrePrepare(vote, batch) => self.on_pre_prepare(from, vote, batch),
             Message::Vote(vote) => self.on_vote(from, vote),
             Message::Checkpoint(checkpoint) => self.on_checkpoint(checkpoint),
             Message::Stable(certificate) => self.on_stable(certificate),
+            Message::Epoch(link) => self.on_epoch(link),
             Message::ViewChange(change) => self.on_view_change(change),
             Message::NewView(new_view) => self.on_new_view(new_view),
             Message::Status(status) => self.on_status(from, status),
@@ -353,19 +431,28 @@ impl Replica {
         self.mode == Mode::Active
     }
 
-    /// The low watermark h: the sequence of the last stable checkpoint.
+    /// The low watermark h: the sequence of the last stable checkpoint, or the last of the epoch
+    /// before.
     fn low(&self) -> Sequence {
-        self.stable.as_ref().map_or(Sequence(0), |certificate| certificate.sequence)
+        self.stable.as_ref().map_or(self.council.base(), CheckpointCertificate::sequence)
+    }
+
+    /// The high watermark h + L, or the last sequence of the epoch.
+    fn high(&self) -> Sequence {
+        let high = self.low().plus(self.config.window);
+        self.last_of_epoch().map_or(high, |last| last.min(high))
     }
 
     /// Whether a sequence lies between the watermarks: above h, and at most h + L.
     fn in_window(&self, sequence: Sequence) -> bool {
-        sequence > self.low() && sequence <= self.low().plus(self.config.window)
+        sequence > self.low() && sequence <= self.high()
     }
 
     /// Hands out evidence against a member, the first time.
-    fn accuse(&mut self, evidence: Evidence) {
-        if self.accused.insert(evidence.culprit()) {
+    fn accuse<E>(&mut self, evidence: Result<Evidence, E>) {
+        if let Ok(evidence) = evidence
+            && self.accused.insert(evidence.culprit())
+        {
             self.ready.evidence.push(evidence);
         }
     }
@@ -373,13 +460,13 @@ impl Replica {
 
 /// What an operator sees.
 impl Replica {
-    /// This replica's place in the council.
+    /// This replica's id; while it [follows](Self::is_following), one that is nobody's.
     #[must_use]
     pub const fn id(&self) -> ReplicaId {
         self.voter.id
     }
 
-    /// The council.
+    /// The council of the current epoch; if this replica was removed, that of its last.
     #[must_use]
     pub const fn council(&self) -> &Council {
         &self.council
@@ -393,8 +480,26 @@ impl Replica {
 
     /// Whether the replica waits for its view to begin.
     #[must_use]
-    pub fn is_changing_view(&self) -> bool {
-        !self.is_active()
+    pub const fn is_changing_view(&self) -> bool {
+        matches!(self.mode, Mode::Changing { .. })
+    }
+
+    /// Whether the replica was removed from the council.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.mode == Mode::Retired
+    }
+
+    /// Whether the replica has not reached the first council of which it is a member.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.mode == Mode::Following
+    }
+
+    /// Whether the last batch of the epoch was executed here, and the others' word on it is awaited.
+    #[must_use]
+    pub fn is_ending_epoch(&self) -> bool {
+        self.ending.is_some() && !self.is_retired()
     }
 
     /// The primary of the current view.
@@ -451,10 +556,14 @@ impl Replica {
         self.connected.contains(&member)
     }
 
-    /// Whether enough members are connected to decide anything.
+    /// Whether enough members are connected to decide anything together with this one.
     #[must_use]
     pub fn has_quorum(&self) -> bool {
-        self.connected.len() + 1 >= self.council.quorum()
+        if self.is_following() {
+            return false;
+        }
+        let connected = self.connected.iter().filter(|id| self.council.contains(**id));
+        connected.count() + 1 >= self.council.quorum()
     }
 
     /// How often this replica called for a new view since it started, and why it did last.

@@ -103,6 +103,13 @@ impl Requests {
         }
     }
 
+    /// Forgets all requests: which of them wait is not known any more.
+    pub(crate) fn clear(&mut self) {
+        self.by_arrival.clear();
+        self.arrivals.clear();
+        (self.unproposed, self.unproposed_bytes) = (0, 0);
+    }
+
     /// Removes an executed request.
     pub(crate) fn remove(&mut self, digest: &RequestDigest) {
         self.executed += 1;

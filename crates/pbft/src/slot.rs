@@ -91,6 +91,15 @@ impl Slot {
         Some((self.batches.get(&proof.batch)?, proof))
     }
 
+    /// What is left of a slot at the beginning of an epoch, in a journal that is replayed: a decision
+    /// that was made and lost by the application.
+    pub(crate) fn into_decision(mut self) -> Option<Self> {
+        let proof = self.decided?;
+        let batch = self.batches.remove(&proof.batch)?;
+        let batches = BTreeMap::from([(proof.batch, batch)]);
+        Some(Self { batches, decided: Some(proof), ..Self::default() })
+    }
+
     /// The batch that this slot waits for: named by a decision or proposal, but not here.
     pub(crate) fn wanted_batch(&self) -> Option<BatchDigest> {
         let proposed = || {
@@ -126,6 +135,16 @@ impl Slot {
     /// A body is here; says whether it was the last one missing.
     pub(crate) fn take_body(&mut self, request: &RequestDigest) -> bool {
         self.bodies.as_mut().is_some_and(|(_, missing)| missing.remove(request) && missing.is_empty())
+    }
+
+    /// How many votes of a member are held.
+    pub(crate) fn votes_of(&self, member: ReplicaId) -> usize {
+        let phases = [Phase::PrePrepare, Phase::Prepare, Phase::Commit];
+        phases.into_iter().filter(|phase| self.vote_of(*phase, member).is_some()).count()
+    }
+
+    pub(crate) fn batch_count(&self) -> usize {
+        self.batches.len()
     }
 
     /// What the member voted in this phase of the current view.

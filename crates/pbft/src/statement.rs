@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::{fmt, hash};
 
-use jurat_crypto::{Domain, Signature, SigningKey};
+use jurat_crypto::{Digest, Domain, Signature, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{BatchDigest, Council, ReplicaId, Sequence, StateDigest, View};
@@ -11,7 +11,7 @@ use crate::{BatchDigest, Council, ReplicaId, Sequence, StateDigest, View};
 /// Something a replica signs.
 ///
 /// The signed bytes are the domain label, the network id, then epoch (8 bytes, big-endian),
-/// council digest (32), the signer's place (2) and the statement's own layout. A statement lifted
+/// council digest (32), the signer's id (2) and the statement's own layout. A statement lifted
 /// into another network, epoch or council therefore fails, and so does one moved to another signer.
 pub trait Statement {
     /// The label under which it is signed.
@@ -33,7 +33,7 @@ pub struct Signed<S> {
 }
 
 /// Why a signed statement is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum StatementError {
     /// The signer is not in the council.
     #[error("replica {0} is not a member of this council")]
@@ -73,7 +73,7 @@ fn body<S: Statement>(council: &Council, signer: ReplicaId, statement: &S) -> Ve
     out
 }
 
-/// A member's voting key together with its place in the council.
+/// A member's voting key together with its id.
 #[derive(Clone)]
 pub(crate) struct Voter {
     pub(crate) id: ReplicaId,
@@ -83,6 +83,10 @@ pub(crate) struct Voter {
 impl Voter {
     pub(crate) fn new(id: ReplicaId, key: SigningKey) -> Self {
         Self { id, key }
+    }
+
+    pub(crate) fn verifying_key(&self) -> VerifyingKey {
+        self.key.verifying_key()
     }
 
     pub(crate) fn sign<S: Statement>(&self, council: &Council, statement: S) -> Signed<S> {
@@ -154,6 +158,8 @@ pub struct Checkpoint {
     pub sequence: Sequence,
     /// The state.
     pub state: StateDigest,
+    /// If this sequence is the last of its epoch: the digest of the council of the next.
+    pub next: Option<Digest>,
 }
 
 impl Statement for Checkpoint {
@@ -165,5 +171,12 @@ impl Statement for Checkpoint {
     fn layout(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.sequence.0.to_be_bytes());
         out.extend_from_slice(self.state.0.as_bytes());
+        match &self.next {
+            None => out.push(0),
+            Some(council) => {
+                out.push(1);
+                out.extend_from_slice(council.as_bytes());
+            }
+        }
     }
 }

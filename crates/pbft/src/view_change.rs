@@ -16,17 +16,17 @@ use crate::{
 pub struct ViewChange {
     /// The view to go to.
     pub view: View,
-    /// Its last stable checkpoint; none before the first.
+    /// Its last stable checkpoint; none before the first of the epoch.
     pub stable: Option<CheckpointCertificate>,
     /// For each later sequence that it prepared, in order, the certificate of the highest view.
     pub prepared: Vec<PreparedCertificate>,
 }
 
 impl ViewChange {
-    /// The sequence of the stable checkpoint.
+    /// The sequence of the stable checkpoint, or the last of the epoch before.
     #[must_use]
-    pub fn stable_sequence(&self) -> Sequence {
-        self.stable.as_ref().map_or(Sequence(0), |certificate| certificate.sequence)
+    pub fn low(&self, council: &Council) -> Sequence {
+        self.stable.as_ref().map_or(council.base(), CheckpointCertificate::sequence)
     }
 }
 
@@ -110,7 +110,7 @@ impl Signed<ViewChange> {
         if let Some(certificate) = stable {
             certificate.verify(council).map_err(ViewChangeError::Stable)?;
         }
-        let low = self.statement.stable_sequence();
+        let low = self.statement.low(council);
         let mut last = low;
         for certificate in prepared {
             let at = certificate.sequence;
@@ -136,13 +136,14 @@ pub(crate) struct StartingPoint {
 
 impl StartingPoint {
     /// Computes min-s, max-s and O of the paper. The ViewChanges must have been verified.
-    pub(crate) fn compute<'a>(view_changes: impl Iterator<Item = &'a ViewChange> + Clone) -> Self {
+    pub(crate) fn compute(council: &Council, view_changes: &[Signed<ViewChange>]) -> Self {
+        let view_changes = view_changes.iter().map(|change| &change.statement);
         let stable = view_changes
             .clone()
             .filter_map(|change| change.stable.as_ref())
-            .max_by_key(|certificate| certificate.sequence)
+            .max_by_key(|certificate| certificate.sequence())
             .cloned();
-        let low = stable.as_ref().map_or(Sequence(0), |certificate| certificate.sequence);
+        let low = stable.as_ref().map_or(council.base(), CheckpointCertificate::sequence);
         let mut prepared: BTreeMap<Sequence, (View, BatchDigest)> = BTreeMap::new();
         for certificate in view_changes.flat_map(|change| &change.prepared) {
             if certificate.sequence > low {
@@ -209,7 +210,7 @@ impl NewView {
         view: View,
         view_changes: Vec<Signed<ViewChange>>,
     ) -> Signed<Self> {
-        let start = StartingPoint::compute(view_changes.iter().map(|change| &change.statement));
+        let start = StartingPoint::compute(council, &view_changes);
         let pre_prepares = start
             .proposals
             .into_iter()
@@ -257,7 +258,7 @@ impl Signed<NewView> {
                 change.verify_contents_with(council, window, &known)?;
             }
         }
-        let start = StartingPoint::compute(view_changes.iter().map(|change| &change.statement));
+        let start = StartingPoint::compute(council, view_changes);
         if pre_prepares.len() != start.proposals.len() {
             return Err(ViewChangeError::WrongProposals);
         }

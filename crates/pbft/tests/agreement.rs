@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cluster;
+mod forge;
 
 use cluster::{Cluster, Lie, Weather};
 use jurat_pbft::{Config, RequestDigest};
@@ -190,7 +191,7 @@ fn equivocation_leaves_evidence() {
         cluster.run_until(cluster.now + 500);
     }
     assert!(!cluster.evidence.is_empty());
-    assert!(cluster.evidence.iter().all(|evidence| evidence.culprit() == cluster::id(0)));
+    assert!(cluster.evidence.iter().all(|evidence| evidence.culprit() == forge::id(0)));
 }
 
 /// With f + 1 liars the invariant must break, or it does not check anything.

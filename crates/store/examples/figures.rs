@@ -16,7 +16,7 @@ use std::{
 };
 
 use jurat_crypto::{Digest, NetworkId};
-use jurat_log::LeafIndex;
+use jurat_log::{LeafIndex, SearchTerm, UnixMillis};
 use jurat_store::{Batch, DataDir, FlushPlan, Journal, LogEntry, LogStore, StdFs};
 
 type Act<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
@@ -27,14 +27,17 @@ const TOTAL: u64 = 1_000_000;
 const ROUNDS: u32 = 20;
 
 fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
     let parent = args.next().map_or_else(std::env::temp_dir, PathBuf::from);
-    if args.next().as_deref() == Some("read") {
+    if args.next_if_eq("read").is_some() {
         return read(&parent);
     }
     let root = parent.join(format!("jurat-figures-{}", std::process::id()));
     fs::create_dir(&root)?;
-    let result = journal(&root).and_then(|()| log(&root.join("log")));
+    let result = match args.next().as_deref() {
+        Some("subjects") => subjects(&root),
+        _ => journal(&root).and_then(|()| log(&root.join("log"))).and_then(|()| subjects(&root)),
+    };
     fs::remove_dir_all(&root)?;
     result
 }
@@ -128,7 +131,12 @@ fn log(root: &Path) -> Result<()> {
             let entries = entries(size, batch.min(goal - size))?;
             size += entries.len() as u64;
             sequence += 1;
-            store.append(Batch { sequence, record: Arc::from(vec![0; 100]), entries })?;
+            store.append(Batch {
+                sequence,
+                time: UnixMillis(sequence),
+                record: Arc::from(vec![0; 100]),
+                entries,
+            })?;
             appending += start.elapsed();
             let start = Instant::now();
             store.plan_flush(*b"state")?.map(FlushPlan::write).transpose()?;
@@ -178,6 +186,68 @@ fn read(root: &Path) -> Result<()> {
     let findings = jurat_store::fsck(&dir)?.findings.len();
     println!("fsck: {:?}, {findings} findings", start.elapsed());
     Ok(())
+}
+
+/// What the subject map costs: entries with two search terms each, once with a subject among them,
+/// once with none. Flushed every 20 batches, as a node does about once a second.
+fn subjects(root: &Path) -> Result<()> {
+    println!(
+        "\nentries with a new subject each, without the map and with it: per second, bytes of index an entry"
+    );
+    for batch in [1_000, 100] {
+        let mut stores = ["without", "with"].map(|name| root.join(format!("{name}-{batch}")));
+        let mut stores = stores.each_mut().map(|path| open(path).and_then(|dir| Ok(LogStore::open(&dir)?.0)));
+        let mut size = 0;
+        for goal in [10_000, 100_000, 200_000] {
+            let (mut times, before) = ([Duration::ZERO; 2], size);
+            while size < goal {
+                for (store, (time, with)) in stores.iter_mut().zip(times.iter_mut().zip([false, true])) {
+                    let store = store.as_mut().map_err(|error| error.to_string())?;
+                    let batch = subject_batch(size, batch, with)?;
+                    let start = Instant::now();
+                    let flush = batch.sequence.is_multiple_of(20);
+                    store.append(batch)?;
+                    if flush {
+                        store.plan_flush(*b"state")?.map(FlushPlan::write).transpose()?;
+                    }
+                    *time += start.elapsed();
+                }
+                size += batch;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "far below")]
+            let [without, with] = times.map(|time| (size - before) as f64 / time.as_secs_f64());
+            let bytes = ["without", "with"].map(|name| {
+                fs::metadata(root.join(format!("{name}-{batch}/index.redb")))
+                    .map_or(0, |file| file.len() / size)
+            });
+            println!("batches of {batch:5}, {size:7} entries {without:10.0} {with:10.0} {bytes:?}");
+        }
+        let store = stores[1].as_ref().map_err(ToString::to_string)?;
+        let reader = store.reader();
+        let (mut number, head) = (0, reader.head().size);
+        let mut any = |known: u64| {
+            number += 7919;
+            Digest::of(&(number % size + known).to_be_bytes())
+        };
+        let second = Duration::from_secs(1);
+        let present = rate(second, || Ok(reader.subject_proof(&any(0), head).map(drop)?))?;
+        let absent = rate(second, || Ok(reader.subject_proof(&any(size), head).map(drop)?))?;
+        println!("proofs of presence {present:.0} and of absence {absent:.0} per second");
+    }
+    Ok(())
+}
+
+fn subject_batch(first: u64, count: u64, with: bool) -> Result<Batch> {
+    let entry = |i: u64| {
+        let digest = Digest::of(&i.to_be_bytes());
+        let term = if with { SearchTerm::Subject(digest) } else { SearchTerm::Attestor(digest) };
+        let terms = [term, SearchTerm::Attestor(Digest::of(b"ana"))];
+        let bytes = i.to_be_bytes().repeat(ENTRY_BYTES.div_ceil(8))[..ENTRY_BYTES].to_vec();
+        Ok(LogEntry::with_terms(bytes.into(), Arc::from(terms))?)
+    };
+    let entries = (first..first + count).map(entry).collect::<Result<_>>()?;
+    let sequence = first / count + 1;
+    Ok(Batch { sequence, time: UnixMillis(sequence), record: Arc::from(vec![0; 100]), entries })
 }
 
 /// This process's resident memory, where Linux says so.

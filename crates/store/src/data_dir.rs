@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use jurat_crypto::NetworkId;
+use jurat_crypto::{NetworkId, Vkey};
 
 use crate::{
     DiskError, Lock, Vfs,
@@ -16,7 +16,7 @@ use crate::{
 /// The version of the layout that this crate reads and writes.
 const VERSION: u32 = 1;
 
-/// A marker has some 120 bytes; a longer file isn't one.
+/// A marker has some 250 bytes, with a long name 500; a longer file isn't one.
 const MAX_MARKER: u64 = 1024;
 
 const MARKER: &str = "format";
@@ -27,7 +27,7 @@ const STAGING: &str = "staging";
 /// dropped.
 ///
 /// ```text
-/// format      which version and which network; written once
+/// format      which version, network and node; written once
 /// lock        locked by the process that has the directory open
 /// staging/    files being prepared; emptied at each start
 /// journal/    see `Journal`
@@ -48,18 +48,39 @@ impl DataDir {
     /// empty directory.
     ///
     /// A directory that is in use, of another network, of a newer version or no data directory at
-    /// all is refused, and nothing in it is changed.
+    /// all is refused, and nothing in it is changed. Whose it is doesn't matter here, and one that
+    /// is made belongs to nobody: see [`open_for`](Self::open_for).
     pub fn open(vfs: Arc<dyn Vfs>, root: &Path, network: NetworkId) -> Result<Self, DataDirError> {
+        Self::open_as(vfs, root, network, None)
+    }
+
+    /// The same for a node with a key of its own: the directory remembers it, and one of another
+    /// node is refused. A node that took up another's memory would have lost its own promises.
+    pub fn open_for(
+        vfs: Arc<dyn Vfs>,
+        root: &Path,
+        network: NetworkId,
+        owner: &Vkey,
+    ) -> Result<Self, DataDirError> {
+        Self::open_as(vfs, root, network, Some(owner))
+    }
+
+    fn open_as(
+        vfs: Arc<dyn Vfs>,
+        root: &Path,
+        network: NetworkId,
+        owner: Option<&Vkey>,
+    ) -> Result<Self, DataDirError> {
         // Looked at first without the lock, because taking it makes a file.
-        check(&*vfs, root, network)?;
+        check(&*vfs, root, network, owner)?;
         vfs.create_dir_all(root)?;
         let lock = vfs.try_lock(&root.join(LOCK))?;
         let lock = lock.ok_or_else(|| DataDirError::InUse { path: root.to_owned() })?;
-        let state = check(&*vfs, root, network)?;
+        let state = check(&*vfs, root, network, owner)?;
         let dir = Self(Arc::new(Inner { vfs, root: root.to_owned(), _lock: lock }));
         dir.empty_staging()?;
         if state == Found::Nothing {
-            dir.initialise(network)?;
+            dir.initialise(network, owner)?;
         }
         Ok(dir)
     }
@@ -95,7 +116,7 @@ impl DataDir {
     }
 
     /// A crash in here leaves a directory that `check` takes for an empty one.
-    fn initialise(&self, network: NetworkId) -> Result<(), DiskError> {
+    fn initialise(&self, network: NetworkId, owner: Option<&Vkey>) -> Result<(), DiskError> {
         for dir in self.0.root.ancestors() {
             match sync_parent(&*self.0.vfs, dir) {
                 // A directory that may not be opened isn't one that was just made.
@@ -103,7 +124,8 @@ impl DataDir {
                 result => result?,
             }
         }
-        let marker = format!("jurat data directory\nversion {VERSION}\nnetwork {network}\n");
+        let owner = owner.map_or_else(String::new, |owner| format!("node {owner}\n"));
+        let marker = format!("jurat data directory\nversion {VERSION}\nnetwork {network}\n{owner}");
         replace_file(&*self.0.vfs, &self.staging(MARKER), &self.join(MARKER), marker.as_bytes())
     }
 }
@@ -120,8 +142,13 @@ enum Found {
     DataDir,
 }
 
-/// Whether `root` is a data directory that this program may use.
-fn check(vfs: &dyn Vfs, root: &Path, network: NetworkId) -> Result<Found, DataDirError> {
+/// Whether `root` is a data directory that this program may use, and this owner, if there is one.
+fn check(
+    vfs: &dyn Vfs,
+    root: &Path,
+    network: NetworkId,
+    owner: Option<&Vkey>,
+) -> Result<Found, DataDirError> {
     let names = match vfs.list(root) {
         Ok(names) => names,
         Err(error) if error.is_not_found() => return Ok(Found::Nothing),
@@ -150,13 +177,21 @@ fn check(vfs: &dyn Vfs, root: &Path, network: NetworkId) -> Result<Found, DataDi
     if version != VERSION {
         return Err(DataDirError::Version { path: root.to_owned(), found: version });
     }
-    let found = match found {
-        [line] => line.strip_prefix("network ").and_then(|id| id.parse().ok()).map(NetworkId),
-        _ => None,
+    let (of_network, of_node) = match found {
+        [line] => (line, "nobody"),
+        [line, node] => (line, node.strip_prefix("node ").ok_or_else(foreign)?),
+        _ => return Err(foreign()),
     };
-    match found.ok_or_else(foreign)? {
-        found if found == network => Ok(Found::DataDir),
-        found => Err(DataDirError::OtherNetwork { path: root.to_owned(), found, expected: network }),
+    let found = of_network.strip_prefix("network ").and_then(|id| id.parse().ok()).map(NetworkId);
+    let found = found.ok_or_else(foreign)?;
+    if found != network {
+        return Err(DataDirError::OtherNetwork { path: root.to_owned(), found, expected: network });
+    }
+    match owner.map(ToString::to_string) {
+        Some(expected) if expected != of_node => {
+            Err(DataDirError::OtherNode { path: root.to_owned(), found: of_node.into(), expected })
+        }
+        _ => Ok(Found::DataDir),
     }
 }
 
@@ -198,6 +233,18 @@ pub enum DataDirError {
         /// The network it was to be opened for.
         expected: NetworkId,
     },
+    /// It belongs to another node of the network.
+    #[error(
+        "data directory {path:?} belongs to {found}, not to {expected}: each node has its own, which no other can take over"
+    )]
+    OtherNode {
+        /// The directory.
+        path: PathBuf,
+        /// The node in its marker.
+        found: String,
+        /// The node it was to be opened for.
+        expected: String,
+    },
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -205,7 +252,7 @@ pub enum DataDirError {
 
 #[cfg(test)]
 mod tests {
-    use jurat_crypto::Digest;
+    use jurat_crypto::{Digest, KeyName, SignatureType, SigningKey};
 
     use super::*;
     use crate::{Fault, MemFs, StdFs, Survivors};
@@ -265,6 +312,30 @@ mod tests {
         let other = DataDir::open(Arc::new(fs.clone()), Path::new("/srv/jurat"), network("other"));
         assert!(matches!(other.unwrap_err(), DataDirError::OtherNetwork { .. }));
         assert_eq!(fs.steps(), steps);
+    }
+
+    #[test]
+    fn a_directory_of_another_node_is_refused_untouched() {
+        let node = |name: &str| {
+            let key = SigningKey::from_seed(Digest::of(name.as_bytes()).as_bytes()).verifying_key();
+            Vkey::new(KeyName::new(name).unwrap(), SignatureType::Ed25519, key)
+        };
+        let fs = MemFs::new();
+        let open_for = |name: &str| {
+            DataDir::open_for(Arc::new(fs.clone()), Path::new("/srv/jurat"), network("home"), &node(name))
+        };
+        open_for("node-1").unwrap();
+        open_for("node-1").unwrap();
+        let steps = fs.steps();
+        let refused = open_for("node-2").unwrap_err().to_string();
+        assert!(refused.contains("belongs to node-1+"), "{refused}");
+        assert_eq!(fs.steps(), steps);
+        // For tools, whose it is doesn't matter; for a node, one that is nobody's isn't its own.
+        open(&fs).unwrap();
+        let fs = MemFs::new();
+        open(&fs).unwrap();
+        let refused = DataDir::open_for(Arc::new(fs), Path::new("/srv/jurat"), network("home"), &node("a"));
+        assert!(matches!(refused, Err(DataDirError::OtherNode { .. })));
     }
 
     #[test]

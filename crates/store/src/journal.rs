@@ -289,8 +289,8 @@ pub enum JournalError {
     NotRotated,
     /// There is no segment, and there must be one. Nothing was changed.
     #[error(
-        "the journal in {path:?} is missing, and with it what this node promised the others: restore it, or give \
-         the node a new data directory and let it catch up from them"
+        "the journal in {path:?} is missing, and with it what this node promised the others: restore it; if it is \
+         lost, docs/operating.md, \"A lost or an old data directory\", says when this key may start again"
     )]
     Missing {
         /// The journal's directory.
@@ -298,8 +298,8 @@ pub enum JournalError {
     },
     /// Records that were acknowledged can't be read. Nothing was changed.
     #[error(
-        "journal segment {path:?} is damaged at byte {offset}: restore the file, or give the node \
-         a new data directory and let it catch up from the others"
+        "journal segment {path:?} is damaged at byte {offset}: restore the file; if that can't be done, docs/operating.md, \
+         \"A lost or an old data directory\", says when this key may start again"
     )]
     Damaged {
         /// The segment.

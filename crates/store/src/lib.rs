@@ -2,9 +2,12 @@
 
 mod data_dir;
 mod error;
+mod fork_files;
 mod journal;
 mod log_store;
+mod mirror_dir;
 mod vfs;
+mod witness_dir;
 
 pub use data_dir::{DataDir, DataDirError};
 pub use error::DiskError;
@@ -13,8 +16,10 @@ pub use journal::{
     TornTail,
 };
 pub use log_store::{
-    Batch, Damage, Finding, FlushPlan, FsckReport, LogEntry, LogError, LogHead, LogReader, LogStore,
-    MAX_CHECKPOINT_BYTES, MAX_ENTRIES_READ, MAX_ENTRY_BYTES_READ, MAX_FINDINGS, MAX_SEQUENCE_RECORD_BYTES,
-    MAX_STATE_BYTES, MAX_UNFLUSHED_BYTES, SequenceRecord, fsck,
+    Batch, BatchOrigin, Damage, Finding, FlushPlan, FsckReport, LogEntry, LogError, LogHead, LogReader,
+    LogStore, MAX_CHECKPOINT_BYTES, MAX_ENTRIES_READ, MAX_ENTRY_BYTES_READ, MAX_FINDINGS, MAX_FOUND,
+    MAX_SEQUENCE_RECORD_BYTES, MAX_STATE_BYTES, MAX_UNFLUSHED_BYTES, SequenceRecord, fsck,
 };
+pub use mirror_dir::{MAX_SOURCE_BYTES, MAX_SOURCES, MirrorDir, MirrorDirError, MirrorWriter, MirroredLog};
 pub use vfs::{Fault, Lock, MemFs, Operation, StdFs, Step, Survivors, Vfs, VfsFile};
+pub use witness_dir::{FollowedLog, LogRecord, MAX_LOG_KEYS, WitnessDir, WitnessDirError};

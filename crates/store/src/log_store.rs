@@ -8,14 +8,15 @@ mod index;
 mod memory;
 mod reader;
 mod shared;
+mod subjects;
 mod tile_cache;
 
 use std::{fmt, sync::Arc};
 
 use jurat_crypto::Digest;
 use jurat_log::{
-    EMPTY_ROOT, EntryTooLong, LeafIndex, MAX_ENTRY_BYTES, RightEdge, TILE_WIDTH, Tile, TileCoord, TileKind,
-    TreeSize, leaf_hash, split_bundle,
+    EMPTY_ROOT, EntryTooLong, LeafIndex, MAX_ENTRY_BYTES, RightEdge, SearchTerm, SubjectRoot, TILE_WIDTH,
+    Tile, TileCoord, TileKind, TreeSize, UnixMillis, leaf_hash, split_bundle,
 };
 
 use self::{
@@ -24,12 +25,13 @@ use self::{
     index::Index,
     memory::{Flush, Memory},
     shared::Shared,
+    subjects::{Subjects, subjects_of},
 };
 pub use self::{
     error::{Damage, LogError},
     flush::FlushPlan,
     fsck::{Finding, FsckReport, MAX_FINDINGS, fsck},
-    reader::{LogReader, MAX_ENTRIES_READ, MAX_ENTRY_BYTES_READ},
+    reader::{LogReader, MAX_ENTRIES_READ, MAX_ENTRY_BYTES_READ, MAX_FOUND},
 };
 use crate::DataDir;
 
@@ -53,14 +55,16 @@ pub const MAX_UNFLUSHED_BYTES: usize = 1 << 30;
 ///
 /// On disk, `log/` holds tiles, entry bundles and the latest checkpoint as plain files, as C2SP
 /// tlog-tiles has them, so that a web server can serve that directory. `index.redb` holds the
-/// rest: the index of each leaf hash, the record of each sequence, the certified checkpoints, and
-/// what was flushed last. The index is written last; what it says was flushed is there.
+/// rest: the index of each leaf hash, the indices for each search term, the subject map, the record
+/// of each sequence, the time of each batch, the certified checkpoints, and what was flushed last.
+/// The index is written last; what it says was flushed is there.
 ///
 /// Memory: the entries, hashes and records not flushed yet, at most [`MAX_UNFLUSHED_BYTES`] besides
 /// the hashes; up to 255 entries of the last bundle; a right edge of at most 64 KiB; at most 1024
-/// tiles (17 MB); and 64 MiB of pages of the index. It doesn't grow with the log.
+/// tiles (17 MB); at most 16 MiB of the subject map; and 64 MiB of pages of the index. It doesn't grow with the log.
 pub struct LogStore {
     shared: Arc<Shared>,
+    subjects: Subjects,
 }
 
 /// What one sequence of the consensus adds to the log.
@@ -68,27 +72,37 @@ pub struct LogStore {
 pub struct Batch {
     /// Its number. The next batch has the next one.
     pub sequence: u64,
+    /// When it was ordered. Times never go back.
+    pub time: UnixMillis,
     /// What is kept with it, for others to catch up; the log doesn't look into it.
     pub record: Arc<[u8]>,
     /// The entries, none of which the log has already. There may be none.
     pub entries: Vec<LogEntry>,
 }
 
-/// An entry and its leaf hash.
+/// An entry, its leaf hash, and by what it can be looked up.
 #[derive(Clone)]
 pub struct LogEntry {
     leaf_hash: Digest,
     bytes: Arc<[u8]>,
+    terms: Arc<[SearchTerm]>,
 }
 
 impl LogEntry {
-    /// Hashes an entry of at most 65 535 bytes.
+    /// Reads and hashes an entry of at most 65 535 bytes. What is not an entry that
+    /// [`jurat_log`] can read is found by its leaf hash and index only.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Result<Self, LogError> {
         let bytes = bytes.into();
+        let terms = SearchTerm::of_entry(&bytes).into();
+        Self::with_terms(bytes, terms)
+    }
+
+    /// The same for a caller who knows the terms, which are those of [`SearchTerm::of_entry`].
+    pub fn with_terms(bytes: Arc<[u8]>, terms: Arc<[SearchTerm]>) -> Result<Self, LogError> {
         if bytes.len() > MAX_ENTRY_BYTES {
             return Err(too_long(EntryTooLong(bytes.len())));
         }
-        Ok(Self { leaf_hash: leaf_hash(&bytes), bytes })
+        Ok(Self { leaf_hash: leaf_hash(&bytes), bytes, terms })
     }
 
     /// The hash of the entry as a leaf.
@@ -99,6 +113,11 @@ impl LogEntry {
     /// The entry.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
+    }
+
+    /// By what it can be looked up, besides leaf hash and index.
+    pub fn terms(&self) -> &[SearchTerm] {
+        &self.terms
     }
 }
 
@@ -115,13 +134,27 @@ pub struct LogHead {
     pub size: TreeSize,
     /// Its root.
     pub root: Digest,
+    /// The root of the subject map over its entries.
+    pub subjects: SubjectRoot,
     /// The last sequence appended, if any was.
     pub sequence: Option<u64>,
 }
 
 impl LogHead {
     /// Where every log begins.
-    pub const EMPTY: Self = Self { size: TreeSize::EMPTY, root: EMPTY_ROOT, sequence: None };
+    pub const EMPTY: Self =
+        Self { size: TreeSize::EMPTY, root: EMPTY_ROOT, subjects: SubjectRoot::EMPTY, sequence: None };
+}
+
+/// Which batch appended a leaf, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BatchOrigin {
+    /// The batch's sequence.
+    pub sequence: u64,
+    /// When it was ordered.
+    pub time: UnixMillis,
+    /// Its first leaf.
+    pub first: LeafIndex,
 }
 
 /// The record of one sequence, and which leaves it appended.
@@ -154,7 +187,8 @@ impl LogStore {
         let open_bundle = read_open_bundle(&files, &edge)?;
         let shared = Arc::new(Shared::new(files, index, Memory::new(flushed.head, edge, open_bundle)));
         shared.tidy_up(flushed.previous, size)?;
-        Ok((Self { shared }, flushed.state))
+        let subjects = Subjects::new(shared.index.subject_map(size)?, shared.index.subject_page_end()?);
+        Ok((Self { shared, subjects }, flushed.state))
     }
 
     /// A handle for reading.
@@ -171,13 +205,19 @@ impl LogStore {
             let (what, len) = ("the record of a sequence", batch.record.len());
             return Err(LogError::TooLong { what, len, max: MAX_SEQUENCE_RECORD_BYTES });
         }
-        let mut memory = self.shared.memory_mut();
-        if let Some(last) = memory.head().sequence
+        let head = self.shared.memory().head();
+        if let Some(last) = head.sequence
             && last.checked_add(1) != Some(batch.sequence)
         {
             return Err(LogError::Sequence { last, got: batch.sequence });
         }
-        memory.append(batch)?;
+        // Reads the disk, so it's done before the memory is locked.
+        let pairs = subjects_of(head.size.value(), &batch.entries);
+        let load = |page| self.shared.subject_page(page);
+        let grown = self.subjects.grow(&pairs, load, || self.shared.index.damaged_subjects())?;
+        let mut memory = self.shared.memory_mut();
+        memory.append(batch, &grown)?;
+        self.subjects.take(grown);
         Ok(memory.head())
     }
 

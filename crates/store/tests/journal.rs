@@ -177,7 +177,8 @@ fn damage_to_what_was_acknowledged_is_named_and_nothing_changes() {
         assert_eq!(
             open(&fs).unwrap_err().to_string(),
             "journal segment \"/data/journal/00000000000000000001\" is damaged at byte 4096: restore the \
-             file, or give the node a new data directory and let it catch up from the others"
+             file; if that can't be done, docs/operating.md, \"A lost or an old data directory\", says when this \
+             key may start again"
         );
     }
     assert_eq!(fs.read(segment, 1 << 30).unwrap(), before);

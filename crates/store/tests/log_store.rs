@@ -4,7 +4,7 @@ mod support;
 
 use std::{path::Path, sync::Arc};
 
-use jurat_log::{TileCoord, TileKind};
+use jurat_log::{TileCoord, TileKind, UnixMillis};
 use jurat_store::{
     Batch, DataDirError, Journal, JournalError, LogEntry, LogError, LogHead, LogStore, MemFs, StdFs,
     Vfs as _, fsck,
@@ -149,7 +149,7 @@ fn entries_come_in_bounded_portions() {
 
     let long = |i: u32| LogEntry::new([i.to_be_bytes().to_vec(), vec![0; 65_531]].concat()).unwrap();
     let entries = (0..600).map(long).collect();
-    store.append(Batch { sequence: 3, record: record(3), entries }).unwrap();
+    store.append(Batch { sequence: 3, time: UnixMillis(3), record: record(3), entries }).unwrap();
     flush(&mut store, b"").unwrap();
     let portion = reader.entries(5100..5700).unwrap();
     assert_eq!(portion.len(), jurat_store::MAX_ENTRY_BYTES_READ / 65_535);
@@ -189,7 +189,12 @@ fn what_the_log_does_not_have_is_refused() {
 fn appending_ends_when_nothing_is_flushed() {
     let (mut store, _) = open(&MemFs::new()).unwrap();
     let record: Arc<[u8]> = vec![0; jurat_store::MAX_SEQUENCE_RECORD_BYTES].into();
-    let batch = |sequence| Batch { sequence, record: Arc::clone(&record), entries: Vec::new() };
+    let batch = |sequence| Batch {
+        sequence,
+        time: UnixMillis(sequence),
+        record: Arc::clone(&record),
+        entries: Vec::new(),
+    };
     let fit = jurat_store::MAX_UNFLUSHED_BYTES / record.len();
     for sequence in 1..=fit as u64 {
         store.append(batch(sequence)).unwrap();
@@ -199,7 +204,7 @@ fn appending_ends_when_nothing_is_flushed() {
     assert!(matches!(store.reader().put_checkpoint(size(0), "note"), Err(LogError::NotFlushed)));
     assert_eq!(store.reader().head(), head);
     let long = Arc::from(vec![0; record.len() + 1]);
-    let batch = Batch { sequence: 1, record: long, entries: Vec::new() };
+    let batch = Batch { sequence: 1, time: UnixMillis(1), record: long, entries: Vec::new() };
     assert!(matches!(store.append(batch), Err(LogError::TooLong { .. })));
 }
 

@@ -1,66 +1,114 @@
 //! The registry: state, and the digest that proves it.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
-use jurat_crypto::{Digest, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use jurat_crypto::{Digest, NetworkId, VerifyingKey};
 
-use crate::{Federation, FederationId, Status};
-
-/// Milliseconds since the Unix epoch as the council ordered them, never a clock's.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-pub struct OrderedTime(pub u64);
-
-/// Why the registry refuses something. The state is as before.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// Two federations would have one id.
-    #[error("federation {0} exists already")]
-    Exists(FederationId),
-    /// Ordered time went backwards.
-    #[error("ordered time can't go back from {from:?} to {to:?}")]
-    TimeWentBack {
-        /// The registry's time.
-        from: OrderedTime,
-        /// The earlier time that was offered.
-        to: OrderedTime,
-    },
-}
+use crate::{
+    Event, FederationId, KeyBytes, Name, OrderedTime, Policy, Rejection, Settings, Status,
+    federation::{Activity, Federation},
+    indexes::Indexes,
+    keys::{Keys, Role},
+    proposal::Proposal,
+    table::{Index, Table},
+    trust::Trust,
+};
 
 /// All that the network agrees on besides the log's entries.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Registry {
-    time: OrderedTime,
-    federations: BTreeMap<FederationId, Federation>,
+    pub(crate) network: NetworkId,
+    pub(crate) time: OrderedTime,
+    pub(crate) policy: Policy,
+    pub(crate) federations: Table<Federation>,
+    /// Has a record for each federation, with the same number.
+    pub(crate) activity: Table<Activity>,
+    pub(crate) keys: Keys,
+    pub(crate) trusts: Table<Trust>,
+    pub(crate) proposals: Table<Proposal>,
+    pub(crate) indexes: Indexes,
 }
 
+/// By their states; indexes follow from them.
+impl PartialEq for Registry {
+    fn eq(&self, other: &Self) -> bool {
+        self.network == other.network
+            && self.time == other.time
+            && self.policy == other.policy
+            && self.federations == other.federations
+            && self.activity == other.activity
+            && self.keys == other.keys
+            && self.trusts == other.trusts
+            && self.proposals == other.proposals
+    }
+}
+
+impl Eq for Registry {}
+
 impl Registry {
-    /// The registry of a network's genesis, with one admin key for each founder.
-    pub fn founded_by(
-        founders: impl IntoIterator<Item = (FederationId, VerifyingKey)>,
-    ) -> Result<Self, Rejection> {
-        let mut federations = BTreeMap::new();
-        for (id, key) in founders {
-            let federation = Federation {
-                created_at: OrderedTime(0),
-                status: Status::Active,
-                admin_keys: alloc::vec![key],
-                threshold: 1,
-            };
-            if federations.insert(id.clone(), federation).is_some() {
-                return Err(Rejection::Exists(id));
-            }
+    /// A registry with nobody in it.
+    pub(crate) fn empty(network: NetworkId, time: OrderedTime, policy: Policy) -> Self {
+        Self {
+            network,
+            time,
+            policy,
+            federations: Table::default(),
+            activity: Table::default(),
+            keys: Keys::default(),
+            trusts: Table::default(),
+            proposals: Table::default(),
+            indexes: Indexes::default(),
         }
-        Ok(Self { time: OrderedTime(0), federations })
     }
 
-    /// Moves ordered time forward, as each executed batch does.
-    pub fn advance(&mut self, time: OrderedTime) -> Result<(), Rejection> {
+    /// The registry of a network's genesis: each founder a federation with one admin key, named as
+    /// its id, on the council, and as old as ordered time itself. Their order counts.
+    pub fn founded_by(
+        network: NetworkId,
+        founders: impl IntoIterator<Item = (FederationId, VerifyingKey)>,
+    ) -> Result<Self, Rejection> {
+        let mut registry = Self::empty(network, OrderedTime(0), Policy::default());
+        for (id, key) in founders {
+            let key = KeyBytes::from(&key);
+            if registry.indexes.federations.contains_key(&id) {
+                return Err(Rejection::FederationExists(id));
+            }
+            if registry.keys.find(&key).is_some() {
+                return Err(Rejection::KeyInUse(key));
+            }
+            // An id is a name as well: shorter or equal, and of fewer characters.
+            let name = Name::new(id.as_str()).map_err(|_| Rejection::UnknownFederation(id.clone()))?;
+            let index = registry.insert_federation(Federation {
+                id,
+                created_at: OrderedTime(0),
+                status: Status::Active,
+                on_council: true,
+                settings: Settings::new(name),
+                threshold: 1,
+                teams: Vec::new(),
+                evidence: Vec::new(),
+            });
+            registry.insert_key(key, index, Role::Admin, None);
+        }
+        Ok(registry)
+    }
+
+    /// Moves ordered time forward, as each executed batch does, and ends the proposals whose time
+    /// is over.
+    pub fn advance(&mut self, time: OrderedTime) -> Result<Vec<Event>, Rejection> {
         if time < self.time {
             return Err(Rejection::TimeWentBack { from: self.time, to: time });
         }
         self.time = time;
-        Ok(())
+        let mut events = Vec::new();
+        self.expire(time, &mut events);
+        Ok(events)
+    }
+
+    /// The network that the registry is of.
+    #[must_use]
+    pub const fn network(&self) -> NetworkId {
+        self.network
     }
 
     /// The time of the last batch.
@@ -69,88 +117,81 @@ impl Registry {
         self.time
     }
 
-    /// A federation by its exact id.
+    /// The numbers by which it judges.
     #[must_use]
-    pub fn federation(&self, id: &FederationId) -> Option<&Federation> {
-        self.federations.get(id)
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
     }
 
-    /// All federations, by id.
-    pub fn federations(&self) -> impl Iterator<Item = (&FederationId, &Federation)> {
-        self.federations.iter()
+    /// How many federations, trust relations and proposals there are.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        Size {
+            federations: self.federations.len(),
+            trusts: self.trusts.len(),
+            proposals: self.proposals.len(),
+        }
     }
 
-    /// SHA-256 of the label `jurat/v1/registry` and LF, the time (8 bytes, big-endian), the number
-    /// of federations (8), and each id (its length in 1 byte first) with the federation's layout.
+    /// What commits to the whole state. `docs/formats.md` has it byte by byte.
+    ///
+    /// ```text
+    /// digest = H( "jurat/v1/registry" LF || network id(32) || time (u64) || policy (u32 each)
+    ///          || for federations, activity, keys, trust, proposals: number of records (u32) || root(32) )
+    /// ```
+    ///
+    /// The roots are Merkle tree hashes over the records. Only what changed since the last
+    /// [`settle`](Self::settle) is hashed.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut out: Vec<u8> = b"jurat/v1/registry\n".to_vec();
+        out.extend_from_slice(self.network.0.as_bytes());
         out.extend_from_slice(&self.time.0.to_be_bytes());
-        out.extend_from_slice(&(self.federations.len() as u64).to_be_bytes());
-        for (id, federation) in &self.federations {
-            out.push(u8::try_from(id.as_str().len()).unwrap_or(u8::MAX));
-            out.extend_from_slice(id.as_str().as_bytes());
-            federation.layout(&mut out);
-        }
+        self.policy.layout(&mut out);
+        self.federations.commitment(&mut out);
+        self.activity.commitment(&mut out);
+        self.keys.table.commitment(&mut out);
+        self.trusts.commitment(&mut out);
+        self.proposals.commitment(&mut out);
         Digest::of(&out)
+    }
+
+    /// Keeps the hashes of what changed, so that the next [`digest`](Self::digest) starts from
+    /// here; call it once a batch. Gives the digest.
+    pub fn settle(&mut self) -> Digest {
+        self.federations.settle();
+        self.activity.settle();
+        self.keys.table.settle();
+        self.trusts.settle();
+        self.proposals.settle();
+        self.digest()
+    }
+
+    pub(crate) fn insert_federation(&mut self, federation: Federation) -> Index<Federation> {
+        self.indexes.add_federation(self.federations.next_index(), &federation);
+        self.activity.push(Activity::default());
+        self.federations.push(federation)
+    }
+
+    pub(crate) fn insert_trust(&mut self, trust: Trust) {
+        self.indexes.add_trust(self.trusts.next_index(), &trust);
+        self.trusts.push(trust);
+    }
+
+    pub(crate) fn insert_proposal(&mut self, proposal: Proposal) {
+        self.indexes.add_proposal(self.proposals.next_index(), &proposal);
+        self.indexes.windows.proposed(proposal.proposer, &proposal.affected, proposal.created_at);
+        self.proposals.push(proposal);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use jurat_crypto::SigningKey;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn founder(id: &str, seed: u8) -> (FederationId, VerifyingKey) {
-        (FederationId::new(id).unwrap(), SigningKey::from_seed(&[seed; 32]).verifying_key())
-    }
-
-    #[test]
-    fn the_digest_tells_every_part_of_the_state_apart() {
-        let base = Registry::founded_by([founder("a", 1), founder("b", 2)]).unwrap();
-        let mut later = base.clone();
-        later.advance(OrderedTime(1)).unwrap();
-        let mut suspended = base.clone();
-        suspended.federations.values_mut().next().unwrap().status = Status::Suspended;
-        let others = [
-            later,
-            suspended,
-            Registry::founded_by([founder("a", 1)]).unwrap(),
-            Registry::founded_by([founder("a", 1), founder("c", 2)]).unwrap(),
-            Registry::founded_by([founder("a", 1), founder("b", 3)]).unwrap(),
-        ];
-        for other in others {
-            assert_ne!(other.digest(), base.digest(), "{other:?}");
-        }
-        let reordered = Registry::founded_by([founder("b", 2), founder("a", 1)]).unwrap();
-        assert_eq!(reordered.digest(), base.digest(), "the order of founders does not matter");
-    }
-
-    #[test]
-    fn refusals_leave_the_state_alone() {
-        let refused = Registry::founded_by([founder("a", 1), founder("a", 2)]);
-        assert_eq!(refused, Err(Rejection::Exists(FederationId::new("a").unwrap())));
-        let mut registry = Registry::founded_by([founder("a", 1)]).unwrap();
-        registry.advance(OrderedTime(9)).unwrap();
-        let digest = registry.digest();
-        assert!(matches!(registry.advance(OrderedTime(8)), Err(Rejection::TimeWentBack { .. })));
-        assert_eq!(registry.digest(), digest);
-    }
-
-    proptest! {
-        #[test]
-        fn ids_are_exact(a in "[!-~]{1,8}", b in "[!-~]{1,8}") {
-            let registry = Registry::founded_by([founder(&a, 1)]).unwrap();
-            let found = registry.federation(&FederationId::new(b.clone()).unwrap()).is_some();
-            prop_assert_eq!(found, a == b);
-        }
-
-        #[test]
-        fn only_short_printable_ids(id in "\\PC{0,140}") {
-            let fits = (1..=128).contains(&id.len()) && id.bytes().all(|b| (0x21..=0x7e).contains(&b));
-            prop_assert_eq!(FederationId::new(id).is_ok(), fits);
-        }
-    }
+/// How much there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Size {
+    /// Federations, dissolved ones included.
+    pub federations: u32,
+    /// Directed trust relations.
+    pub trusts: u32,
+    /// Proposals, whatever became of them.
+    pub proposals: u32,
 }

@@ -22,7 +22,8 @@ const SPAN: Duration = Duration::from_secs(10);
 const LINES: usize = 100;
 
 pub fn run(report: &mut Report) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     let before = limits::signature_checks_per_second();
     let mut council = Council::start()?;
     let disk = limits::syncs_per_second(council.path()).map_err(|error| error.to_string())?;
@@ -40,7 +41,13 @@ pub fn run(report: &mut Report) -> Result<(), String> {
     let checks = report.figure("signature checks, one by one, all cores", f64::midpoint(before, after), "/s");
     let limit = report.figure("the limit: a fourth of that", checks / 4.0, "/s");
     report.figure("fdatasync of 4 KiB, one at a time", disk, "/s");
-    report.ratio(format!("attestations, {LINES} a request, to the receipt"), batches.rate, "/s", "the limit", limit);
+    report.ratio(
+        format!("attestations, {LINES} a request, to the receipt"),
+        batches.rate,
+        "/s",
+        "the limit",
+        limit,
+    );
     report.ratio("attestations, one a request, to the receipt", singles.rate, "/s", "the limit", limit);
     report.figure("processor time of the nodes for one of these", cpu_singles * 1e6 / singles.done, "µs");
     report.figure("light load, one after the other: median time to receipt", light.percentile(50.0), "ms");
@@ -52,9 +59,13 @@ pub fn run(report: &mut Report) -> Result<(), String> {
     let million = grow_to(&runtime, &mut council, &mut envelopes, 1_000_000)?;
     report.figure("entries in the log", million, "");
     let memory = council.memory();
-    report.figure("memory of a node at that size, the largest", memory.iter().copied().fold(0.0, f64::max), "MiB");
+    report.figure(
+        "memory of a node at that size, the largest",
+        memory.iter().copied().fold(0.0, f64::max),
+        "MiB",
+    );
     let started = council.restart(2)?;
-    report.figure("start of a node at that size, until it listens", started, "s");
+    report.figure("start of a node at that size, until it answers", started, "s");
     report.figure("memory of the restarted node", council.memory()[2], "MiB");
     Ok(())
 }
@@ -106,7 +117,9 @@ impl Envelopes {
                 .chunks(chunk)
                 .map(|numbers| {
                     let keys = &self.keys;
-                    scope.spawn(move || numbers.iter().map(|number| envelope(keys, *number)).collect::<Vec<_>>())
+                    scope.spawn(move || {
+                        numbers.iter().map(|number| envelope(keys, *number)).collect::<Vec<_>>()
+                    })
                 })
                 .collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
@@ -200,7 +213,8 @@ async fn load(
             let content_type = if lines == 1 { "application/json" } else { "application/x-ndjson" };
             while span.is_none_or(|span| start.elapsed() < span) {
                 let first = next.fetch_add(lines, Ordering::Relaxed);
-                let Some(chunk) = envelopes.get(first..envelopes.len().min(first + lines)).filter(|c| !c.is_empty())
+                let Some(chunk) =
+                    envelopes.get(first..envelopes.len().min(first + lines)).filter(|c| !c.is_empty())
                 else {
                     break;
                 };

@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -93,12 +92,14 @@ impl Council {
         serde_json::from_str(&body).map_err(|error| error.to_string())
     }
 
-    /// Stops a node, starts it again, and says how many seconds it took until it was ready.
+    /// Stops a node, starts it again, and says how many seconds it took until it told its status, which
+    /// it can only after it has read its data.
     pub fn restart(&mut self, member: usize) -> Result<f64, String> {
         drop(self.nodes[member].stdin.take());
         self.nodes[member].wait().map_err(|error| error.to_string())?;
         let dir = &self.members[member].dir;
-        let log = File::options().append(true).open(dir.join("node.log")).map_err(|error| error.to_string())?;
+        let log =
+            File::options().append(true).open(dir.join("node.log")).map_err(|error| error.to_string())?;
         let start = Instant::now();
         self.nodes[member] = Command::new(binary()?)
             .arg("run")
@@ -108,7 +109,7 @@ impl Council {
             .stderr(log)
             .spawn()
             .map_err(|error| error.to_string())?;
-        while TcpStream::connect(self.members[member].address()).is_err() {
+        while !http::get(self.members[member].address(), "/status").is_ok_and(|(status, _)| status == 200) {
             sleep(Duration::from_millis(2));
             if start.elapsed() > Duration::from_secs(120) {
                 return Err("the node did not start".into());
@@ -136,7 +137,7 @@ impl Drop for Council {
 }
 
 /// The program under test: built beside this one, as the same package in release mode.
-fn binary() -> Result<PathBuf, String> {
+pub fn binary() -> Result<PathBuf, String> {
     match std::env::var_os("JURAT_BIN") {
         Some(path) => Ok(path.into()),
         None => Err("set JURAT_BIN to the jurat binary; 'cargo xtask bench' does".into()),

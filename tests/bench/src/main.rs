@@ -5,11 +5,14 @@
 //! mean little elsewhere.
 
 mod attest;
+mod bulletin;
 mod council;
 mod http;
 mod limits;
-mod merkle;
+mod log;
+mod plot;
 mod report;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -17,9 +20,23 @@ use report::Report;
 
 type Bench = (&'static str, &'static str, fn(&mut Report) -> Result<(), String>);
 
-const BENCHES: [Bench; 2] = [
+const BENCHES: [Bench; 4] = [
     ("attest", "attestations through HTTP to a cosigned checkpoint, beside the signature limit", attest::run),
-    ("merkle", "appends, roots, proofs and verifications, beside ct-merkle, tlog_tiles and raw SHA-256", merkle::run),
+    (
+        "bulletin",
+        "hashcash beside the Python package, sealing beside the crates under it, and what refusals cost",
+        bulletin::run,
+    ),
+    (
+        "log",
+        "appends, roots, proofs and verifications, beside ct-merkle, tlog_tiles and raw SHA-256",
+        log::run,
+    ),
+    (
+        "trust",
+        "registry operations, queries over a large state, its memory, and a replay beside raw signature checks",
+        trust::run,
+    ),
 ];
 
 fn main() -> ExitCode {

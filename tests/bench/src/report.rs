@@ -11,6 +11,9 @@ pub struct Report {
     revision: String,
     machine: String,
     figures: Vec<Figure>,
+    /// Files to write beside the figures: the end of their names, and what is in them.
+    #[serde(skip)]
+    attached: Vec<(&'static str, String)>,
 }
 
 #[derive(Serialize)]
@@ -24,7 +27,13 @@ struct Figure {
 
 impl Report {
     pub fn new(benchmark: &'static str) -> Self {
-        Self { benchmark, revision: revision(), machine: machine(), figures: Vec::new() }
+        Self {
+            benchmark,
+            revision: revision(),
+            machine: machine(),
+            figures: Vec::new(),
+            attached: Vec::new(),
+        }
     }
 
     /// Notes a figure and prints its row at once.
@@ -47,16 +56,27 @@ impl Report {
         self.figures.push(Figure { what, value, unit, ratio });
     }
 
-    /// Writes the JSON beside the build, and says where.
+    /// Keeps a file to be written beside the figures.
+    pub fn attach(&mut self, name: &'static str, content: String) {
+        self.attached.push((name, content));
+    }
+
+    /// Writes the JSON and what is attached beside the build, and says where.
     pub fn finish(&self) {
         println!("\n{}, revision {}", self.machine, self.revision);
+        let json = serde_json::to_string_pretty(self).unwrap_or_default();
+        Self::write(&format!("{}.json", self.benchmark), &json);
+        for (name, content) in &self.attached {
+            Self::write(&format!("{}-{name}", self.benchmark), content);
+        }
+        println!();
+    }
+
+    fn write(name: &str, content: &str) {
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/target/figures");
-        let path = format!("{dir}/{}.json", self.benchmark);
-        let written = serde_json::to_vec_pretty(self)
-            .map_err(|error| error.to_string())
-            .and_then(|json| fs::create_dir_all(dir).and_then(|()| fs::write(&path, json)).map_err(|e| e.to_string()));
-        match written {
-            Ok(()) => println!("figures: {path}\n"),
+        let path = format!("{dir}/{name}");
+        match fs::create_dir_all(dir).and_then(|()| fs::write(&path, content)) {
+            Ok(()) => println!("written: {path}"),
             Err(error) => eprintln!("can't write {path}: {error}"),
         }
     }
@@ -68,7 +88,8 @@ fn number(value: f64) -> String {
 
 fn revision() -> String {
     let output = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-    output.map_or_else(|_| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output
+        .map_or_else(|_| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn machine() -> String {

@@ -6,6 +6,9 @@
 mod attestations;
 mod health;
 mod limits;
+mod openapi;
+mod search;
+mod subjects;
 mod tiles;
 
 use std::io::{Read, Write};

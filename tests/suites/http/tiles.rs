@@ -1,8 +1,11 @@
 //! The log as C2SP tlog-tiles has it, read with nothing of the project's own.
 
+use std::io::{Read, Write};
+
 use data_encoding::BASE64;
+use flate2::read::GzDecoder;
 use jurat_crypto::Digest;
-use jurat_tests::{Council, Http, rfc6962};
+use jurat_tests::{Answer, Council, Http, rfc6962};
 
 use super::{NDJSON, WAIT, ana, assert_problem, raw};
 
@@ -153,4 +156,42 @@ fn tiles_and_entries_lead_to_the_root_of_the_checkpoint() {
         let path = path.replace(' ', "%20");
         assert_problem(&http.get(&path).unwrap(), 404);
     }
+}
+
+#[test]
+fn entries_come_compressed_to_who_takes_that() {
+    let council = Council::start();
+    let http = council.http(0);
+    let lines: String =
+        (0..50).map(|line| ana().attest(&format!("file {line}")).to_envelope() + "\n").collect();
+    assert_eq!(http.post(WAIT, NDJSON, lines.as_bytes()).unwrap().status, 200);
+    let get = |path: &str| {
+        let head =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n");
+        let mut stream = http.connect().unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        Answer::parse(&answer).unwrap()
+    };
+    let plain = http.get("/tile/entries/000.p/50").unwrap();
+    let compressed = get("/tile/entries/000.p/50");
+    assert_eq!(
+        (plain.header("content-encoding"), compressed.header("content-encoding")),
+        (None, Some("gzip"))
+    );
+    for answer in [&plain, &compressed] {
+        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    }
+    let mut content = Vec::new();
+    GzDecoder::new(&*compressed.body).read_to_end(&mut content).unwrap();
+    assert_eq!(content, plain.body);
+    assert!(
+        compressed.body.len() * 2 < plain.body.len(),
+        "{} of {}",
+        compressed.body.len(),
+        plain.body.len()
+    );
+    assert_eq!(get("/tile/0/000.p/50").header("content-encoding"), None);
 }

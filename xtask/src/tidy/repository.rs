@@ -96,7 +96,7 @@ impl Repository {
 /// As in `.gitignore`.
 fn is_ignored(name: &str) -> bool {
     let is_key_or_receipt = Path::new(name).extension().is_some_and(|extension| extension == "jurat");
-    name == "target" || name == ".git" || name.starts_with("jurat-demo") || is_key_or_receipt
+    ["target", "artifacts", ".git"].contains(&name) || name.starts_with("jurat-demo") || is_key_or_receipt
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use jurat_crypto::{Digest, KeyName, SignatureType, SigningKey, Vkey};
 use jurat_log::{
     BatchStamp, Checkpoint, Cosignature, CouncilMember, Note, NoteSignature, Origin, Policy, PolicyWord,
-    TreeSize, UnixMillis, UnixSeconds, council_quorum,
+    SubjectRoot, TreeSize, UnixMillis, UnixSeconds, council_quorum,
 };
 
 pub(crate) const ORIGIN: &str = "council.example/log";
@@ -57,7 +57,11 @@ pub(crate) fn stamp() -> BatchStamp {
 }
 
 pub(crate) fn checkpoint(size: TreeSize, root: Digest) -> Checkpoint {
-    Checkpoint::stamped(Origin::new(ORIGIN).unwrap(), size, root, stamp())
+    checkpoint_over(size, root, &SubjectRoot::EMPTY)
+}
+
+pub(crate) fn checkpoint_over(size: TreeSize, root: Digest, subjects: &SubjectRoot) -> Checkpoint {
+    Checkpoint::stamped(Origin::new(ORIGIN).unwrap(), size, root, stamp(), subjects)
 }
 
 /// When a member cosigns: each at another second.

@@ -4,7 +4,7 @@ use jurat_crypto::{Digest, KeyName, SigningKey};
 use jurat_log::{
     BatchStamp, BatchStampError, Checkpoint, CheckpointError, Cosignature, MAX_NOTE_BYTES,
     MAX_NOTE_TEXT_BYTES, MAX_SIGNATURES, Note, NoteError, NoteSignature, NoteText, NoteVerifyError, Origin,
-    SignatureLineError, TreeSize, UnixSeconds,
+    SignatureLineError, SubjectRoot, TreeSize, UnixSeconds,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -126,7 +126,8 @@ fn the_batch_stamp_is_two_lines_in_their_place() {
     let plain = Checkpoint::new(Origin::new("o").unwrap(), TreeSize::EMPTY, Digest::of(b""));
     let stamped = checkpoint();
     let lines: Vec<&str> = stamped.extension_lines().collect();
-    let [batch, registry] = lines[..] else { panic!("{lines:?}") };
+    let [batch, registry, subjects] = lines[..] else { panic!("{lines:?}") };
+    assert_eq!(subjects, SubjectRoot::EMPTY.extension_line());
     assert_eq!(batch, "jurat.batch 3 1234 1700000000123");
     assert_eq!(registry, "jurat.registry hySRow1g1ZiWLebnuDSrdrKqZfurECxuuqrmrNwjiCI=");
     let of = |lines: &[&str]| {
@@ -135,7 +136,7 @@ fn the_batch_stamp_is_two_lines_in_their_place() {
         BatchStamp::of(&checkpoint.unwrap())
     };
     assert_eq!(of(&[batch, registry]), Ok(Some(council::stamp())));
-    assert_eq!(of(&[batch, registry, "more"]), Ok(Some(council::stamp())));
+    assert_eq!(of(&[batch, registry, subjects, "more"]), Ok(Some(council::stamp())));
     assert_eq!(of(&[]), Ok(None));
     assert_eq!(of(&["other", "lines", "jurat"]), Ok(None));
     for misplaced in [

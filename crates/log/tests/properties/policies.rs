@@ -100,7 +100,6 @@ fn each_wrong_line_has_its_error() {
         PolicyLineError::Policy(error) => error,
         other => panic!("{line}: {other:?}"),
     };
-    let boxed = |vkey: Vkey| Box::new(vkey);
     assert_eq!(reason("logs x"), PolicyLineError::Keyword(word("logs")));
     assert_eq!(reason("Log x"), PolicyLineError::Keyword(word("Log")));
     for line in [
@@ -134,12 +133,12 @@ fn each_wrong_line_has_its_error() {
     assert_eq!(rule("group none any b"), PolicyError::NameTaken(word("none")));
     assert_eq!(rule("witness g <witness 3>"), PolicyError::NameTaken(word("g")));
     assert_eq!(rule("witness none <witness 3>"), PolicyError::NameTaken(word("none")));
-    assert_eq!(rule("witness c <log 1>"), PolicyError::NotCosigner(boxed(log_vkey(1))));
-    assert_eq!(rule("witness c <witness 1>"), PolicyError::DuplicateKey(boxed(cosigner_vkey(1))));
+    assert_eq!(rule("witness c <log 1>"), PolicyError::NotCosigner(log_vkey(1).into()));
+    assert_eq!(rule("witness c <witness 1>"), PolicyError::DuplicateKey(cosigner_vkey(1).into()));
     assert_eq!(rule("quorum c"), PolicyError::UnknownName(word("c")));
     // The same public key under another name and id.
     let renamed = Vkey::new(KeyName::new("other").unwrap(), SignatureType::Ed25519, *log_vkey(0).key());
-    assert_eq!(rule(&format!("log {renamed}")), PolicyError::DuplicateKey(boxed(renamed)));
+    assert_eq!(rule(&format!("log {renamed}")), PolicyError::DuplicateKey(renamed.into()));
 
     let second = parse(&format!("{start}quorum g\nquorum g\n"));
     assert_eq!(second, Err(PolicyTextError::Line { number: 6, reason: PolicyLineError::SecondQuorum }));
@@ -263,7 +262,7 @@ fn a_note_is_refused_for_what_is_wrong_with_it() {
     assert_eq!(endorsement.checkpoint, checkpoint);
     assert_eq!(endorsement.logs, [log_vkey(0)]);
     let cosigners: Vec<_> = endorsement.cosigners.iter().map(|by| (by.vkey.clone(), by.time)).collect();
-    assert_eq!(cosigners, [0, 1, 2].map(|member| (cosigner_vkey(member), council::time(member))));
+    assert_eq!(cosigners, [0, 1, 2].map(|member| (cosigner_vkey(member).into(), council::time(member))));
 
     // The same member twice counts once.
     let twice = note(&checkpoint, [0, 1, 1]);
@@ -280,7 +279,10 @@ fn a_note_is_refused_for_what_is_wrong_with_it() {
     let other = council::checkpoint(TreeSize::new(8).unwrap(), Digest::of(b"other"));
     let mut mixed = good.clone();
     mixed.add(council::cosignature(&other, 3)).unwrap();
-    assert_eq!(policy.check(&mixed), Err(EndorsementError::BadCosignature(Box::new(cosigner_vkey(3)))));
+    assert_eq!(
+        policy.check(&mixed),
+        Err(EndorsementError::BadCosignature(Box::new(cosigner_vkey(3).into())))
+    );
 
     let mut mixed = good.clone();
     mixed.add(other.to_text().sign(KeyName::new(council::ORIGIN).unwrap(), &council::log_key(1))).unwrap();

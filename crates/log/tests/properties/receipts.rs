@@ -89,7 +89,7 @@ fn a_receipt_tells_who_what_when_and_before_whom() {
     assert_eq!(endorsement.checkpoint.origin().as_str(), council::ORIGIN);
     assert_eq!(endorsement.logs, [log_vkey(0)]);
     let cosigners: Vec<_> = endorsement.cosigners.iter().map(|by| (by.vkey.clone(), by.time)).collect();
-    assert_eq!(cosigners, [0, 1, 2].map(|member| (cosigner_vkey(member), time(member))));
+    assert_eq!(cosigners, [0, 1, 2].map(|member| (cosigner_vkey(member).into(), time(member))));
 }
 
 #[test]

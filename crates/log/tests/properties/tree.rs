@@ -17,7 +17,7 @@ pub(crate) fn size(leaves: usize) -> TreeSize {
     TreeSize::new(leaves as u64).unwrap()
 }
 
-fn index(leaf: usize) -> LeafIndex {
+pub(crate) fn index(leaf: usize) -> LeafIndex {
     LeafIndex::new(leaf as u64).unwrap()
 }
 
@@ -72,6 +72,7 @@ fn naive_subproof(old: usize, leaves: &[Digest], complete: bool) -> Vec<Digest> 
 fn all_small_trees_agree_with_the_definitions() {
     let all = leaves(70);
     let tree: Tree = all.iter().copied().collect();
+    let (mut inclusion, mut consistency) = (InclusionProof::default(), ConsistencyProof::default());
     for new in 0..=all.len() {
         let root = naive_root(&all[..new]);
         assert_eq!(tree.root_at(size(new)), Ok(root));
@@ -79,11 +80,15 @@ fn all_small_trees_agree_with_the_definitions() {
             let proof = InclusionProof::generate(&tree, index(leaf), size(new)).unwrap();
             assert_eq!(proof.hashes(), naive_path(leaf, &all[..new]), "{leaf} in {new}");
             assert_eq!(proof.verify(index(leaf), size(new), &all[leaf], &root), Ok(()));
+            inclusion.regenerate(&tree, index(leaf), size(new)).unwrap();
+            assert_eq!(inclusion, proof);
         }
         for old in 1..=new {
             let proof = ConsistencyProof::generate(&tree, size(old), size(new)).unwrap();
             assert_eq!(proof.hashes(), naive_subproof(old, &all[..new], true), "{old} to {new}");
             assert_eq!(proof.verify(size(old), size(new), &naive_root(&all[..old]), &root), Ok(()));
+            consistency.regenerate(&tree, size(old), size(new)).unwrap();
+            assert_eq!(consistency, proof);
         }
     }
 }
@@ -107,6 +112,10 @@ fn there_are_no_proofs_outside_the_tree_or_from_the_empty_one() {
         InclusionProof::generate(&tree, index(0), size(4)),
         Err(ProveError::Nodes(missing)) if missing.size == size(3)
     ));
+    // A proof that was made before is of no use after an error.
+    let mut reused = InclusionProof::generate(&tree, index(0), size(3)).unwrap();
+    assert_eq!(reused.regenerate(&tree, index(3), size(3)), Err(ProveError::Impossible(outside)));
+    assert!(reused.hashes().is_empty());
     assert_eq!(InclusionProof::new(vec![EMPTY_ROOT; 64]), Err(ProofError::TooLong));
     assert_eq!(ConsistencyProof::new(vec![EMPTY_ROOT; 65]), Err(ProofError::TooLong));
 }
@@ -233,14 +242,14 @@ proptest! {
     }
 }
 
-fn flip(hash: Digest, bit: usize) -> Digest {
+pub(crate) fn flip(hash: Digest, bit: usize) -> Digest {
     let mut bytes = *hash.as_bytes();
     bytes[bit / 8 % 32] ^= 1 << (bit % 8);
     Digest::from_bytes(bytes)
 }
 
 /// The hashes with one bit flipped in each of them, with one left out, and with one too many.
-fn damage(hashes: &[Digest], bit: usize) -> Vec<Vec<Digest>> {
+pub(crate) fn damage(hashes: &[Digest], bit: usize) -> Vec<Vec<Digest>> {
     let mut damaged = Vec::new();
     for i in 0..hashes.len() {
         let mut changed = hashes.to_vec();

@@ -7,9 +7,12 @@ mod checkpoints;
 mod consistency;
 mod cosignatures;
 mod inclusion;
+#[cfg(feature = "ml-dsa")]
+mod ml_dsa;
 mod notes;
 mod receipts;
 mod reference_trees;
+mod subtrees;
 mod tiles;
 mod witness;
 

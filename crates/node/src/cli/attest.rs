@@ -30,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Attest files: sign, have them ordered and logged, write the receipts
 #[derive(Debug, Args)]
-#[command(after_help = "Example: jurat attest report.pdf --key ana.key --node http://127.0.0.1:8101\n\
+#[command(after_help = "Example: jurat attest report.pdf --key ana.key --node http://127.0.0.1:8100\n\
     writes the receipt to report.pdf.jurat, which 'jurat verify' checks offline.")]
 pub(super) struct Arguments {
     /// Files to attest; with -r also directories
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     /// The attestor's key file
     #[arg(long, value_name = "FILE", required_unless_present = "dsse")]
     key: Option<PathBuf>,
-    /// The node to submit to, such as http://127.0.0.1:8101
+    /// The node to submit to, such as http://127.0.0.1:8100
     #[arg(long, value_name = "URL", required_unless_present = "print_dsse")]
     node: Option<String>,
     /// The predicate type, a URI

@@ -11,6 +11,7 @@ use hyper_util::{
 use serde::Deserialize;
 
 use super::Failure;
+use crate::runtime::root_cause;
 
 /// The most that an answer may have.
 const MAX_ANSWER: usize = 256 << 20;
@@ -52,7 +53,7 @@ impl std::fmt::Display for Problem {
 }
 
 impl Client {
-    /// A client of the node at a URL such as `http://127.0.0.1:8101`.
+    /// A client of the node at a URL such as `http://127.0.0.1:8100`.
     pub(super) fn new(node: &str, timeout: Duration) -> Result<Self, Failure> {
         let node = node.trim_end_matches('/').to_owned();
         let uri: Uri =
@@ -115,13 +116,10 @@ impl Client {
     }
 }
 
-/// The innermost reason, such as "connection refused".
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
+impl std::fmt::Display for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.node)
     }
-    cause.to_string()
 }
 
 impl Answer {

@@ -1,273 +1,42 @@
 //! `jurat council`
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-};
+mod change_file;
+mod join;
+mod leave;
+mod new;
+mod policy;
+mod show;
+mod sign;
+mod source;
+mod submit;
 
-use clap::{Args, Subcommand};
-use jurat_crypto::{KeyName, SecretKey, Seed};
-use jurat_log::Origin;
-use serde::Serialize;
-use zeroize::Zeroizing;
+use clap::Subcommand;
 
-use super::{Failure, files, output::Output};
-use crate::{
-    core::{Genesis, Member, MemberName},
-    key_file,
-};
+pub(super) use new::{Founded, found_at};
+pub(super) use source::read_history;
 
-/// Found a council, and print what verifies its receipts
+use super::{Failure, output::Output};
+
+/// Found a council, change its members, and print what verifies its receipts
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    New(NewArguments),
-    Policy(PolicyArguments),
-}
-
-/// Make the genesis of a council, with a directory for each member
-#[derive(Debug, Args)]
-#[command(after_help = "Example: jurat council new council --members 4\n\n\
-    Each directory goes to the machine of its member; the node.key in it must not be anywhere else.")]
-pub(super) struct NewArguments {
-    /// The directory to make
-    dir: PathBuf,
-    /// How many members: 4 or more, or 1 for a log kept alone
-    #[arg(long, default_value_t = 4)]
-    members: usize,
-    /// The members' names, separated by commas [default: node-1,node-2,..]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
-    names: Vec<String>,
-    /// The log's origin: the address under which it will be served, without scheme
-    #[arg(long)]
-    origin: Option<String>,
-    /// Listen on ports from here on, two for each member [default: free ones]
-    #[arg(long, value_name = "PORT")]
-    base_port: Option<u16>,
-}
-
-/// Print the policy file of a council
-#[derive(Debug, Args)]
-#[command(after_help = "Example: jurat council policy council > council.policy")]
-pub(super) struct PolicyArguments {
-    /// The council's directory, or that of one of its nodes
-    dir: PathBuf,
-}
-
-/// A council that was founded, as `--json` prints it.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Founded {
-    pub(super) origin: String,
-    pub(super) policy: PathBuf,
-    pub(super) members: Vec<FoundedMember>,
-}
-
-/// A member of it.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct FoundedMember {
-    pub(super) name: String,
-    pub(super) dir: PathBuf,
-    pub(super) http: String,
-    pub(super) peer: String,
-    pub(super) vkey: String,
+    New(new::Arguments),
+    Join(join::Arguments),
+    Leave(leave::Arguments),
+    Sign(sign::Arguments),
+    Submit(submit::Arguments),
+    Show(show::Arguments),
+    Policy(policy::Arguments),
 }
 
 pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
     match command {
-        Command::New(arguments) => {
-            let founded = found(arguments)?;
-            output.result(&founded, || describe(&founded));
-            Ok(())
-        }
-        Command::Policy(arguments) => policy(arguments, output),
+        Command::New(arguments) => new::run(arguments, output),
+        Command::Join(arguments) => join::run(arguments, output),
+        Command::Leave(arguments) => leave::run(arguments, output),
+        Command::Sign(arguments) => sign::run(arguments, output),
+        Command::Submit(arguments) => submit::run(arguments, output),
+        Command::Show(arguments) => show::run(arguments, output),
+        Command::Policy(arguments) => policy::run(arguments, output),
     }
-}
-
-fn describe(founded: &Founded) -> String {
-    let mut text = format!("council of {} for the log {}\n", founded.members.len(), founded.origin);
-    for member in &founded.members {
-        text +=
-            &format!("  {}  {}  links {}  {}\n", member.name, member.http, member.peer, member.dir.display());
-    }
-    text += &format!("policy: {}\nstart each node with: jurat run DIR", founded.policy.display());
-    text
-}
-
-/// The policy of a founded council of this size and these names, in a new directory.
-pub(super) fn found_at(dir: &Path, members: usize, origin: Option<String>) -> Result<Founded, Failure> {
-    let dir = dir.to_owned();
-    found(&NewArguments { dir, members, names: Vec::new(), origin, base_port: None })
-}
-
-fn found(arguments: &NewArguments) -> Result<Founded, Failure> {
-    let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
-    let count = if arguments.names.is_empty() { arguments.members } else { arguments.names.len() };
-    let names = match arguments.names.as_slice() {
-        [] => (1..=count).map(|i| format!("node-{i}")).collect(),
-        names => names.to_vec(),
-    };
-    let names: Vec<MemberName> =
-        names.into_iter().map(MemberName::new).collect::<Result<_, _>>().map_err(|error| usage(&error))?;
-    let origin = match &arguments.origin {
-        Some(origin) => origin.clone(),
-        None => format!("localhost/council-{}", random_hex()?),
-    };
-    let origin = Origin::new(origin).map_err(|error| usage(&error))?;
-    let mut seeds = Vec::new();
-    let mut members = Vec::new();
-    for name in &names {
-        let mut bytes = Zeroizing::new([0; 32]);
-        key_file::fill(&mut *bytes).map_err(Failure::unreachable)?;
-        let seed = Seed::from_bytes(*bytes);
-        members.push(Member::of_seed(name.clone(), &origin, &seed).map_err(|error| usage(&error))?);
-        seeds.push(seed);
-    }
-    // Refuses a council that makes no sense before anything is written.
-    let genesis = Genesis::new(origin, members).map_err(|error| usage(&error))?;
-    let ports = ports(count, arguments.base_port)?;
-    write_council(&arguments.dir, &genesis, &seeds, &ports)
-}
-
-fn random_hex() -> Result<String, Failure> {
-    let mut bytes = [0; 4];
-    key_file::fill(&mut bytes).map_err(Failure::unreachable)?;
-    Ok(u32::from_be_bytes(bytes)).map(|number| format!("{number:08x}"))
-}
-
-/// Two addresses for each member: HTTP, and links.
-fn ports(members: usize, base: Option<u16>) -> Result<Vec<(SocketAddr, SocketAddr)>, Failure> {
-    let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    if let Some(base) = base {
-        let port = |i: usize| u16::try_from(i).ok().and_then(|i| base.checked_add(i));
-        let ports = (0..members).map(|i| Some((local(port(2 * i)?), local(port(2 * i + 1)?))));
-        let ports: Option<Vec<_>> = ports.collect();
-        return ports.ok_or_else(|| Failure::Usage(format!("no {} ports above {base}", 2 * members)));
-    }
-    // All at once, so that none is given out twice.
-    let listeners: std::io::Result<Vec<_>> = (0..2 * members).map(|_| TcpListener::bind(local(0))).collect();
-    let addresses: std::io::Result<Vec<_>> =
-        listeners.map_err(Failure::unreachable)?.iter().map(TcpListener::local_addr).collect();
-    let addresses = addresses.map_err(Failure::unreachable)?;
-    Ok(addresses.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
-}
-
-fn write_council(
-    dir: &Path,
-    genesis: &Genesis,
-    seeds: &[Seed],
-    ports: &[(SocketAddr, SocketAddr)],
-) -> Result<Founded, Failure> {
-    let failed = |path: &Path| {
-        let path = path.display().to_string();
-        move |error: std::io::Error| Failure::Unreachable(format!("can't make {path}: {error}"))
-    };
-    if dir.exists() && fs::read_dir(dir).map_err(failed(dir))?.next().is_some() {
-        let dir = dir.display();
-        return Err(Failure::Unreachable(format!(
-            "{dir} is there already and not empty: choose another directory"
-        )));
-    }
-    fs::create_dir_all(dir).map_err(failed(dir))?;
-    let urls: Vec<String> = ports.iter().map(|(http, _)| format!("http://{http}")).collect();
-    let policy = genesis.policy(&urls).map_err(|error| Failure::False(error.to_string()))?;
-    let policy_path = dir.join("policy");
-    files::write_whole(&policy_path, policy.to_string().as_bytes())?;
-    let genesis_json = serde_json::to_string_pretty(genesis).map_err(Failure::unreachable)? + "\n";
-    files::write_whole(&dir.join("genesis.json"), genesis_json.as_bytes())?;
-    let mut members = Vec::new();
-    for ((member, seed), (http, peer)) in genesis.members().iter().zip(seeds).zip(ports) {
-        let member_dir = dir.join(member.name.as_str());
-        fs::create_dir(&member_dir).map_err(failed(&member_dir))?;
-        files::write_whole(&member_dir.join("genesis.json"), genesis_json.as_bytes())?;
-        let name = KeyName::new(member.name.as_str()).map_err(Failure::unreachable)?;
-        let secret = SecretKey::Seed { name, seed: seed.clone() };
-        key_file::write(&member_dir.join("node.key"), &secret, None).map_err(Failure::unreachable)?;
-        let others: BTreeMap<&str, SocketAddr> = genesis
-            .members()
-            .iter()
-            .zip(ports)
-            .filter(|(other, _)| other.name != member.name)
-            .map(|(other, (_, peer))| (other.name.as_str(), *peer))
-            .collect();
-        let config = node_toml(&member.name, *http, *peer, &others);
-        files::write_whole(&member_dir.join("node.toml"), config.as_bytes())?;
-        members.push(FoundedMember {
-            name: member.name.to_string(),
-            dir: member_dir,
-            http: format!("http://{http}"),
-            peer: peer.to_string(),
-            vkey: member.cosign.to_string(),
-        });
-    }
-    Ok(Founded { origin: genesis.origin().to_string(), policy: policy_path, members })
-}
-
-/// The configuration of a node, with a comment for each key.
-fn node_toml(
-    name: &MemberName,
-    http: SocketAddr,
-    peer: SocketAddr,
-    others: &BTreeMap<&str, SocketAddr>,
-) -> String {
-    let addresses: String =
-        others.iter().map(|(name, address)| format!("\"{name}\" = \"{address}\"\n")).collect();
-    format!(
-        "# Configuration of a Jurat node. Each key can also be set by a flag of 'jurat run'\n\
-         # or by an environment variable; 'jurat run --help' lists them.\n\
-         \n\
-         # The node's name among the members in genesis.json.\n\
-         name = \"{name}\"\n\
-         # Paths are relative to this file. The key file is the node's only secret.\n\
-         genesis = \"genesis.json\"\n\
-         key = \"node.key\"\n\
-         data = \"data\"\n\
-         \n\
-         [http]\n\
-         # Where clients, readers and monitoring reach the node. Put a reverse proxy with TLS\n\
-         # before it when it faces the public.\n\
-         listen = \"{http}\"\n\
-         # Connections at one time.\n\
-         max_connections = 1024\n\
-         # Seconds that a submission waits for its receipt, and while there is no quorum.\n\
-         receipt_timeout = 30\n\
-         no_quorum_timeout = 5\n\
-         \n\
-         [peer]\n\
-         # Where the other members reach this one. Links are encrypted and mutually authenticated.\n\
-         listen = \"{peer}\"\n\
-         \n\
-         # Where this node reaches the other members: host:port.\n\
-         [peer.addresses]\n\
-         {addresses}\
-         \n\
-         [log]\n\
-         # error, warn, info, debug or trace; and text or json lines, to standard error.\n\
-         level = \"info\"\n\
-         format = \"text\"\n"
-    )
-}
-
-#[derive(Serialize)]
-struct PrintedPolicy {
-    origin: String,
-    policy: String,
-}
-
-fn policy(arguments: &PolicyArguments, output: Output) -> Result<(), Failure> {
-    let path = arguments.dir.join("genesis.json");
-    let genesis = files::read_bounded(&path, 1 << 20, "genesis")?;
-    let genesis: Genesis = serde_json::from_slice(&genesis)
-        .map_err(|error| Failure::Unreachable(format!("{} is not a genesis: {error}", path.display())))?;
-    // The founder's copy knows the addresses; without it the policy verifies all the same.
-    let known = arguments.dir.join("policy");
-    let policy = if known.exists() {
-        files::read_policy(&known)?
-    } else {
-        genesis.policy(&[]).map_err(Failure::unreachable)?
-    };
-    let text = policy.to_string();
-    let printed = PrintedPolicy { origin: genesis.origin().to_string(), policy: text };
-    output.result(&printed, || printed.policy.trim_end().to_owned());
-    Ok(())
 }

@@ -46,26 +46,27 @@ const POLICY: &str = "jurat-demo.policy";
 const README: &str = include_str!("../../../../README.md");
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let dir = tempfile::Builder::new().prefix("jurat-demo-").tempdir().map_err(Failure::unreachable)?;
-    let outcome = super::runtime()?.block_on(async {
+    super::runtime()?.block_on(async {
+        // Before there is anything that a signal could leave behind.
+        let interrupted = interrupted();
+        let dir = tempfile::Builder::new().prefix("jurat-demo-").tempdir().map_err(Failure::unreachable)?;
         let mut nodes = Nodes::default();
         let outcome = tokio::select! {
             outcome = play(arguments, &dir, &mut nodes, output) => outcome,
-            () = interrupted() => {
+            () = interrupted => {
                 output.say("interrupted, cleaning up");
                 if arguments.keep { Ok(()) } else { Err(Failure::Unreachable("interrupted".into())) }
             }
         };
         nodes.stop().await;
+        if outcome.is_err()
+            && let Some(logs) = nodes::last_words(dir.path())
+        {
+            output.complain(&logs);
+        }
+        dir.close().map_err(Failure::unreachable)?;
         outcome
-    });
-    if outcome.is_err()
-        && let Some(logs) = nodes::last_words(dir.path())
-    {
-        output.complain(&logs);
-    }
-    dir.close().map_err(Failure::unreachable)?;
-    outcome
+    })
 }
 
 async fn play(

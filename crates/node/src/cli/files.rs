@@ -37,6 +37,17 @@ pub(super) fn digest(path: &Path) -> Result<Digest, Failure> {
     }
 }
 
+/// The digest that is written out, or that of the file's content.
+pub(super) fn digest_or_hex(what: &str) -> Result<Digest, Failure> {
+    match what.parse() {
+        Ok(digest) => Ok(digest),
+        Err(_) if Path::new(what).exists() => digest(Path::new(what)),
+        Err(_) => Err(Failure::Usage(format!(
+            "{what:?} is no file and no SHA-256 digest of 64 lower-case hex digits"
+        ))),
+    }
+}
+
 /// Reads the first `limit` bytes of a file.
 pub(super) fn read_up_to(path: &Path, limit: usize, what: &str) -> Result<Vec<u8>, Failure> {
     let unreadable =

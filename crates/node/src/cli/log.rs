@@ -1,150 +1,43 @@
 //! `jurat log`
 
-use std::{path::PathBuf, time::Duration};
+mod consistency;
+mod entry;
+mod export;
+mod fsck;
+mod import;
+mod prove;
+mod prune;
+mod source;
+mod tail;
 
-use clap::{Args, Subcommand};
-use jurat_log::{
-    Attestation, Checkpoint, Entry, Note, TILE_WIDTH, TileCoord, TileKind, split_bundle, validate_attestation,
-};
-use serde::Serialize;
+use clap::Subcommand;
 
-use super::{Failure, client::Client, files, output::Output};
+use super::{Failure, output::Output};
+pub(super) use prove::prove_failure;
+pub(super) use source::{LogArguments, OpenedLog};
 
 /// Look into a log
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    Tail(TailArguments),
-}
-
-/// Show the last entries of a log, and new ones as they come
-#[derive(Debug, Args)]
-#[command(after_help = "Example: jurat log tail --node http://127.0.0.1:8101 -n 5 --follow\n\
-    Shows what the node serves; only a receipt proves that an entry is in the log.")]
-pub(super) struct TailArguments {
-    /// The node, such as http://127.0.0.1:8101
-    #[arg(long, value_name = "URL")]
-    node: String,
-    /// How many entries to show
-    #[arg(short = 'n', long, default_value_t = 10)]
-    lines: u64,
-    /// Go on with new entries, until interrupted
-    #[arg(short, long)]
-    follow: bool,
-    /// Refuse checkpoints that this policy does not accept
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-}
-
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// An entry, as `--json` prints it.
-#[derive(Debug, Serialize)]
-struct Shown {
-    index: u64,
-    leaf_hash: String,
-    kind: &'static str,
-    attestor: String,
-    predicate_type: Option<String>,
-    subjects: Vec<ShownSubject>,
-}
-
-#[derive(Debug, Serialize)]
-struct ShownSubject {
-    name: Option<String>,
-    sha256: Option<String>,
+    Tail(tail::Arguments),
+    Entry(entry::Arguments),
+    Prove(prove::Arguments),
+    Consistency(consistency::Arguments),
+    Fsck(fsck::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
+    Prune(prune::Arguments),
 }
 
 pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
-    let Command::Tail(arguments) = command;
-    let policy = arguments.policy.as_deref().map(files::read_policy).transpose()?;
-    let client = Client::new(&arguments.node, TIMEOUT)?;
-    super::runtime()?.block_on(async {
-        let mut next = None;
-        loop {
-            let size = match checkpoint(&client).await? {
-                None => 0,
-                Some(note) => {
-                    if let Some(policy) = &policy {
-                        policy.check(&note).map_err(|error| Failure::False(error.to_string()))?;
-                    }
-                    let checkpoint = Checkpoint::parse(note.text());
-                    checkpoint.map_err(|error| Failure::Unreachable(error.to_string()))?.size().value()
-                }
-            };
-            let from = next.unwrap_or(size.saturating_sub(arguments.lines));
-            let width = TILE_WIDTH as u64;
-            for bundle in from / width..size.div_ceil(width) {
-                show_bundle(&client, bundle, from, size, output).await?;
-            }
-            if !arguments.follow {
-                return Ok(());
-            }
-            next = Some(size.max(from));
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    })
-}
-
-/// The node's checkpoint; none if nothing is certified yet.
-async fn checkpoint(client: &Client) -> Result<Option<Note>, Failure> {
-    let answer = client.get("/checkpoint").await?;
-    if answer.status.as_u16() == 404 {
-        return Ok(None);
+    match command {
+        Command::Tail(arguments) => tail::run(arguments, output),
+        Command::Entry(arguments) => entry::run(arguments, output),
+        Command::Prove(arguments) => prove::run(arguments, output),
+        Command::Consistency(arguments) => consistency::run(arguments, output),
+        Command::Fsck(arguments) => fsck::run(arguments, output),
+        Command::Export(arguments) => export::run(arguments, output),
+        Command::Import(arguments) => import::run(arguments, output),
+        Command::Prune(arguments) => prune::run(arguments, output),
     }
-    let body = answer.success()?;
-    Note::parse(&body)
-        .map(Some)
-        .map_err(|error| Failure::Unreachable(format!("the node's checkpoint: {error}")))
-}
-
-async fn show_bundle(
-    client: &Client,
-    bundle: u64,
-    from: u64,
-    size: u64,
-    output: Output,
-) -> Result<(), Failure> {
-    let nonsense =
-        |error: &dyn std::fmt::Display| Failure::Unreachable(format!("the node's entries: {error}"));
-    let size = jurat_log::TreeSize::new(size).map_err(|error| nonsense(&error))?;
-    let Some(coord) = TileCoord::in_tree(TileKind::Entries, bundle, size) else { return Ok(()) };
-    let body = client.get(&format!("/{}", coord.path())).await?.success()?;
-    let entries = split_bundle(coord, &body).map_err(|error| nonsense(&error))?;
-    for (index, bytes) in (bundle * TILE_WIDTH as u64..).zip(entries).filter(|(index, _)| *index >= from) {
-        let Entry::Attestation(attestation) = Entry::decode(bytes).map_err(|error| nonsense(&error))?;
-        let shown = shown(index, bytes, &attestation);
-        output.result(&shown, || describe(&shown));
-    }
-    Ok(())
-}
-
-fn shown(index: u64, bytes: &[u8], attestation: &Attestation) -> Shown {
-    let statement = validate_attestation(attestation).ok();
-    let subjects = statement.iter().flat_map(jurat_log::Statement::subjects);
-    Shown {
-        index,
-        leaf_hash: jurat_log::leaf_hash(bytes).to_string(),
-        kind: "attestation",
-        attestor: attestation.attestor().to_string(),
-        predicate_type: statement.as_ref().map(|statement| statement.predicate_type().to_owned()),
-        subjects: subjects
-            .map(|subject| ShownSubject {
-                name: subject.name().map(str::to_owned),
-                sha256: subject.sha256().map(|digest| digest.to_string()),
-            })
-            .collect(),
-    }
-}
-
-fn describe(shown: &Shown) -> String {
-    let subjects: Vec<String> = shown
-        .subjects
-        .iter()
-        .map(|subject| {
-            let digest = subject.sha256.as_deref().map_or("?", |digest| &digest[..12]);
-            format!("{} {digest}..", subject.name.as_deref().unwrap_or("(unnamed)"))
-        })
-        .collect();
-    let attestor = shown.attestor.split('+').next().unwrap_or_default();
-    format!("{:>8}  {attestor}  {}", shown.index, subjects.join(", "))
 }

@@ -42,6 +42,12 @@ impl Output {
         let _ = writeln!(io::stdout().lock(), "{line}");
     }
 
+    /// Bytes on standard output as they are.
+    #[expect(clippy::unused_self, reason = "as with `print`")]
+    pub(super) fn print_bytes(self, bytes: &[u8]) {
+        let _ = io::stdout().lock().write_all(bytes);
+    }
+
     /// A line on standard error.
     #[expect(clippy::unused_self, reason = "as with `print`")]
     pub(super) fn complain(self, message: &str) {

@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// Seconds that it waits while the council has no quorum
     #[arg(long, env = "JURAT_HTTP_NO_QUORUM_TIMEOUT", value_name = "SECONDS")]
     http_no_quorum_timeout: Option<u64>,
+    /// The first entry that is published; tiles that end before it are not served
+    #[arg(long, env = "JURAT_HTTP_MINIMUM_INDEX", value_name = "INDEX")]
+    http_minimum_index: Option<u64>,
     /// Where to listen for links
     #[arg(long, env = "JURAT_PEER_LISTEN", value_name = "ADDRESS")]
     peer_listen: Option<SocketAddr>,
@@ -49,6 +52,18 @@ pub(super) struct Arguments {
     /// Where the node keeps its data
     #[arg(long, env = "JURAT_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Where its witness keeps what it cosigned for other logs
+    #[arg(long, env = "JURAT_WITNESS", value_name = "DIR")]
+    witness: Option<PathBuf>,
+    /// Where the node keeps copies of other logs
+    #[arg(long, env = "JURAT_MIRRORS", value_name = "DIR")]
+    mirrors: Option<PathBuf>,
+    /// Seconds after which the sources of mirrored logs are asked again
+    #[arg(long, env = "JURAT_MIRROR_INTERVAL", value_name = "SECONDS")]
+    mirror_interval: Option<u64>,
+    /// Seconds that a source of a mirrored log may take for an answer
+    #[arg(long, env = "JURAT_MIRROR_TIMEOUT", value_name = "SECONDS")]
+    mirror_timeout: Option<u64>,
     /// What to log: error, warn, info, debug, trace, or a filter
     #[arg(long, env = "JURAT_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
@@ -70,10 +85,15 @@ impl Arguments {
         set(&mut config.http.max_connections, self.http_max_connections.as_ref());
         set(&mut config.http.receipt_timeout, self.http_receipt_timeout.as_ref());
         set(&mut config.http.no_quorum_timeout, self.http_no_quorum_timeout.as_ref());
+        set(&mut config.http.minimum_index, self.http_minimum_index.as_ref());
         set(&mut config.peer.listen, self.peer_listen.as_ref());
         set(&mut config.genesis, self.genesis.as_ref());
         set(&mut config.key, self.key.as_ref());
         set(&mut config.data, self.data.as_ref());
+        set(&mut config.witness, self.witness.as_ref());
+        set(&mut config.mirrors, self.mirrors.as_ref());
+        set(&mut config.mirror.interval, self.mirror_interval.as_ref());
+        set(&mut config.mirror.timeout, self.mirror_timeout.as_ref());
         set(&mut config.log.level, self.log_level.as_ref());
         set(&mut config.log.format, self.log_format.as_ref());
         for pair in &self.peer_address {
@@ -99,7 +119,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     start_logging(&config.log)?;
     if arguments.check {
         let data = runtime::check(&config, &files).map_err(Failure::unreachable)?;
-        Output::new(false).print(&format!("ok: configuration, key, genesis and data in {}", data.display()));
+        let data = data.map_or("no data yet".into(), |data| format!("data in {}", data.display()));
+        Output::new(false).print(&format!("ok: configuration, key, genesis; {data}"));
         return Ok(());
     }
     super::runtime()?.block_on(async {
@@ -111,7 +132,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     })
 }
 
-fn start_logging(config: &LogConfig) -> Result<(), Failure> {
+pub(super) fn start_logging(config: &LogConfig) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.level)
         .map_err(|error| Failure::Usage(format!("log level {:?}: {error}", config.level)))?;
     let colours = io::stderr().is_terminal();
@@ -123,7 +144,7 @@ fn start_logging(config: &LogConfig) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn wait_for_stop(stop: watch::Sender<bool>, with_stdin: bool) {
+pub(super) async fn wait_for_stop(stop: watch::Sender<bool>, with_stdin: bool) {
     tokio::select! {
         () = interrupted() => {}
         () = stdin_ends(), if with_stdin => {}
@@ -131,18 +152,20 @@ async fn wait_for_stop(stop: watch::Sender<bool>, with_stdin: bool) {
     let _ = stop.send(true);
 }
 
-/// SIGTERM or SIGINT.
+/// SIGTERM or SIGINT. Listened for from this call on, not only once it is awaited.
 #[cfg(unix)]
-pub(super) async fn interrupted() {
+pub(super) fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the default applies: the process ends at once.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut term), Ok(mut int)) = signals else {
+            // Without handlers the default applies: the process ends at once.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
     }
 }
 

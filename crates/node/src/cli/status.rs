@@ -9,9 +9,9 @@ use crate::runtime::Status;
 
 /// Show where a node and its council stand
 #[derive(Debug, Args)]
-#[command(after_help = "Example: jurat status --node http://127.0.0.1:8101 --watch")]
+#[command(after_help = "Example: jurat status --node http://127.0.0.1:8100 --watch")]
 pub(super) struct Arguments {
-    /// The node, such as http://127.0.0.1:8101
+    /// The node, such as http://127.0.0.1:8100
     #[arg(long, value_name = "URL")]
     node: String,
     /// Show it again every second, until interrupted
@@ -46,7 +46,7 @@ pub(super) async fn fetch(client: &Client) -> Result<Status, Failure> {
 fn describe(status: &Status) -> String {
     let mut text = format!(
         "{} ({}) of {}\n  log        {} entries, {} certified, {} waiting\n  root       {}\n  \
-         consensus  epoch {}, view {}{}, sequence {}, primary {}\n",
+         consensus  epoch {}, view {}{}, sequence {} (watermarks {} and {}), primary {}\n",
         status.name,
         status.role,
         status.origin,
@@ -58,6 +58,8 @@ fn describe(status: &Status) -> String {
         status.view,
         if status.changing_view { " (not begun)" } else { "" },
         status.sequence,
+        status.stable_sequence,
+        status.high_watermark,
         status.primary
     );
     if let Some(reason) = &status.last_view_change {
@@ -77,7 +79,15 @@ fn describe(status: &Status) -> String {
             Some(lag) => format!("{lag} batches behind"),
         };
         let link = if member.connected { "connected" } else { "not connected" };
-        text += &format!("\n    {:<16} {link}, {lag}", member.name);
+        let heard = match member.silence {
+            None => ", not heard since the start".into(),
+            Some(silence) if silence >= 1000 => format!(", heard {} s ago", silence / 1000),
+            Some(_) => String::new(),
+        };
+        text += &format!("\n    {:<16} {link}, {lag}{heard}", member.name);
+    }
+    if !status.waiting_for.is_empty() {
+        text += &format!("\n  waiting for {}", status.waiting_for.join(", "));
     }
     text
 }

@@ -5,14 +5,14 @@
 //! checkpoint certified; receipts carry it. All members compute the same text, so only signatures
 //! travel.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jurat_crypto::{Digest, KeyUse, Seed, Signature, SigningKey};
 use jurat_log::{Checkpoint, Cosignature, Note, NoteSignature, NoteText, TreeSize, UnixSeconds};
 use jurat_pbft::ReplicaId;
 use serde::{Deserialize, Serialize};
 
-use super::{Genesis, Record};
+use super::{Record, electorate::Electorate};
 
 /// How many sizes may wait for their quorum, and how many signatures of one member that come
 /// before the batch was executed here.
@@ -44,6 +44,8 @@ impl MemberSignatures {
 #[derive(Debug)]
 struct Pending {
     text: NoteText,
+    /// The members of the epoch that let the log grow to this size, and nobody else.
+    electorate: Arc<Electorate>,
     signatures: BTreeMap<ReplicaId, MemberSignatures>,
     /// When the quorum was reached.
     quorum_since: Option<u64>,
@@ -74,10 +76,8 @@ pub(super) struct Conflict {
 
 #[derive(Debug)]
 pub(super) struct Cosigning {
-    me: ReplicaId,
     log_key: SigningKey,
     cosign_key: SigningKey,
-    quorum: usize,
     /// What was signed and is not certified, and what was signed last.
     signed: BTreeMap<TreeSize, Mark>,
     pending: BTreeMap<TreeSize, Pending>,
@@ -97,12 +97,10 @@ pub(super) enum Progress {
 }
 
 impl Cosigning {
-    pub(super) fn new(me: ReplicaId, seed: &Seed, quorum: usize) -> Self {
+    pub(super) fn new(seed: &Seed) -> Self {
         Self {
-            me,
             log_key: seed.signing_key(KeyUse::Log),
             cosign_key: seed.signing_key(KeyUse::Cosign),
-            quorum,
             signed: BTreeMap::new(),
             pending: BTreeMap::new(),
             early: BTreeMap::new(),
@@ -164,9 +162,13 @@ impl Cosigning {
 
     /// A batch was executed: its checkpoint waits for signatures. Gives the members' signatures
     /// that came early, to be counted.
-    pub(super) fn expect(&mut self, checkpoint: &Checkpoint) -> Vec<(ReplicaId, MemberSignatures)> {
-        let size = checkpoint.size();
-        let pending = Pending { text: checkpoint.to_text(), signatures: BTreeMap::new(), quorum_since: None };
+    pub(super) fn expect(
+        &mut self,
+        checkpoint: &Checkpoint,
+        electorate: Arc<Electorate>,
+    ) -> Vec<(ReplicaId, MemberSignatures)> {
+        let (size, text) = (checkpoint.size(), checkpoint.to_text());
+        let pending = Pending { text, electorate, signatures: BTreeMap::new(), quorum_since: None };
         self.pending.insert(size, pending);
         while self.pending.len() > MAX_PENDING {
             self.pending.pop_first();
@@ -182,7 +184,9 @@ impl Cosigning {
 
     /// Whether signatures of this member for this size would still change anything.
     pub(super) fn needs(&self, member: ReplicaId, size: TreeSize) -> bool {
-        self.pending.get(&size).is_some_and(|pending| !pending.signatures.contains_key(&member))
+        self.pending.get(&size).is_some_and(|pending| {
+            pending.electorate.member(member).is_some() && !pending.signatures.contains_key(&member)
+        })
     }
 
     /// Keeps signatures for a size that is not reached here, in the member's bounded share.
@@ -195,16 +199,10 @@ impl Cosigning {
     }
 
     /// Counts a member's signatures on a pending checkpoint, if both hold.
-    pub(super) fn count(
-        &mut self,
-        genesis: &Genesis,
-        member: ReplicaId,
-        signatures: MemberSignatures,
-    ) -> bool {
+    pub(super) fn count(&mut self, member: ReplicaId, signatures: MemberSignatures) -> bool {
         let Ok(size) = TreeSize::new(signatures.size) else { return false };
-        let (Some(pending), Some(keys)) = (self.pending.get_mut(&size), genesis.member(member)) else {
-            return false;
-        };
+        let Some(pending) = self.pending.get_mut(&size) else { return false };
+        let Some(keys) = pending.electorate.member(member) else { return false };
         let log = NoteSignature::by(&keys.log, &signatures.log.to_bytes());
         let cosignature = NoteSignature::by(&keys.cosign, &signatures.cosignature_bytes());
         let holds = log.verify(&pending.text, &keys.log).is_ok()
@@ -216,8 +214,8 @@ impl Cosigning {
     }
 
     /// Own signatures on checkpoints that are not certified yet, for members that may lack them.
-    pub(super) fn own_pending(&self) -> impl DoubleEndedIterator<Item = &MemberSignatures> {
-        self.pending.values().filter_map(|pending| pending.signatures.get(&self.me))
+    pub(super) fn own_pending(&self, me: ReplicaId) -> impl DoubleEndedIterator<Item = &MemberSignatures> {
+        self.pending.values().filter_map(move |pending| pending.signatures.get(&me))
     }
 
     /// The pending sizes, smallest first.
@@ -230,45 +228,85 @@ impl Cosigning {
     /// of them.
     pub(super) fn progress(
         &mut self,
-        genesis: &Genesis,
         size: TreeSize,
-        connected: impl Fn(ReplicaId) -> bool,
+        is_here: impl Fn(ReplicaId) -> bool,
         now: u64,
         grace: u64,
     ) -> Progress {
-        let (me, quorum) = (self.me, self.quorum);
         let Some(pending) = self.pending.get_mut(&size) else { return Progress::Open };
-        if pending.signatures.len() < quorum {
+        if pending.signatures.len() < pending.electorate.quorum() {
             return Progress::Open;
         }
         let since = *pending.quorum_since.get_or_insert(now);
-        let members = (0_u16..).map(ReplicaId).take(genesis.members().len());
-        let all =
-            members.filter(|id| *id == me || connected(*id)).all(|id| pending.signatures.contains_key(&id));
+        let here = pending.electorate.ids().filter(|id| is_here(*id));
+        let all = here.into_iter().all(|id| pending.signatures.contains_key(&id));
         if !all && now < since + grace {
             return Progress::Grace(since + grace);
         }
-        match pending.to_note(genesis) {
+        match pending.to_note() {
             Some(note) => Progress::Certified(note),
             None => Progress::Open,
         }
     }
 
-    /// The pending size that a note is about, if the text is the own one.
-    pub(super) fn size_of(&self, note: &Note) -> Option<TreeSize> {
-        self.pending.iter().find(|(_, pending)| pending.text == *note.text()).map(|(size, _)| *size)
+    /// The pending size that a note certifies: the text is the own one, and its signatures satisfy
+    /// the policy of that epoch.
+    pub(super) fn certified_by(&self, note: &Note) -> Option<TreeSize> {
+        let (size, pending) = self.pending.iter().find(|(_, pending)| pending.text == *note.text())?;
+        pending.electorate.policy().check(note).ok()?;
+        Some(*size)
     }
 }
 
 impl Pending {
     /// The checkpoint with the log signature of the first signer, then all cosignatures by place.
-    fn to_note(&self, genesis: &Genesis) -> Option<Note> {
+    fn to_note(&self) -> Option<Note> {
         let (first, signed) = self.signatures.first_key_value()?;
-        let log = NoteSignature::by(&genesis.member(*first)?.log, &signed.log.to_bytes());
+        let log = NoteSignature::by(&self.electorate.member(*first)?.log, &signed.log.to_bytes());
         let mut note = Note::new(self.text.clone(), log);
         for (id, signed) in &self.signatures {
-            note.add(NoteSignature::by(&genesis.member(*id)?.cosign, &signed.cosignature_bytes())).ok()?;
+            let key = &self.electorate.member(*id)?.cosign;
+            let cosignature = NoteSignature::by(key, &signed.cosignature_bytes());
+            // A council of 100 makes one signature more than a note holds. A quorum is far below.
+            if note.add(cosignature).is_err() {
+                break;
+            }
         }
         Some(note)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jurat_log::{BatchStamp, Origin, SubjectRoot, UnixMillis};
+    use jurat_pbft::{Epoch, MAX_MEMBERS};
+
+    use super::*;
+    use crate::core::{CouncilHistory, Genesis, Member, MemberName};
+
+    #[test]
+    fn the_largest_council_certifies_though_all_of_it_signs() {
+        let origin = Origin::new("log.example/council").unwrap();
+        let seeds: Vec<Seed> = (1..=u8::MAX).take(MAX_MEMBERS).map(|i| Seed::from_bytes([i; 32])).collect();
+        let member = |(i, seed)| Member::of_seed(MemberName::new(format!("m{i}")).unwrap(), &origin, seed);
+        let members = seeds.iter().enumerate().map(member).collect::<Result<_, _>>().unwrap();
+        let genesis = Genesis::new(origin.clone(), members).unwrap();
+        let size = TreeSize::new(1).unwrap();
+        let (root, registry) = (Digest::of(b"root"), Digest::of(b"registry"));
+        let stamp = BatchStamp { epoch: 0, sequence: 1, time: UnixMillis(1), registry };
+        let checkpoint = Checkpoint::stamped(origin, size, root, stamp, &SubjectRoot::EMPTY);
+
+        let electorate = Electorate::of(&CouncilHistory::new(genesis.clone()).unwrap(), Epoch(0));
+        let mut first = Cosigning::new(&seeds[0]);
+        first.expect(&checkpoint, Arc::new(electorate.unwrap().unwrap()));
+        for (id, seed) in (0..).map(ReplicaId).zip(&seeds) {
+            let (_, signatures) = Cosigning::new(seed).sign(&checkpoint, 1).unwrap();
+            assert!(first.count(id, signatures));
+        }
+        let Progress::Certified(note) = first.progress(size, |_| true, 0, 10) else {
+            panic!("not certified");
+        };
+        let note = Note::parse(note.to_string().as_bytes()).unwrap();
+        assert!(genesis.policy(&[]).unwrap().check(&note).is_ok());
     }
 }

@@ -1,10 +1,12 @@
 //! What happens to a member, and what it asks of the runtime.
 
+use std::sync::Arc;
+
 use jurat_crypto::Digest;
 use jurat_log::TreeSize;
 use jurat_pbft::{Evidence, Recipient, ReplicaId, Sequence};
 
-use super::{CheckedEntry, EntryBytes, Frame, Halt, MemberSignatures, Record};
+use super::{CheckedEntry, CouncilHistory, EntryBytes, Frame, Halt, MemberSignatures, Record};
 
 /// What can happen to a member.
 #[derive(Clone, Debug)]
@@ -39,7 +41,7 @@ pub enum Event {
 pub enum Sealed {
     /// Send a frame.
     Send(Recipient, Frame),
-    /// Give an event back to [`Core::step`].
+    /// Give an event back to [`Core::step`](super::Core::step).
     Back(Event),
 }
 
@@ -58,6 +60,8 @@ pub struct Effects {
     pub executed: Vec<(Vec<Digest>, TreeSize)>,
     /// The log is certified up to this size.
     pub certified: Option<TreeSize>,
+    /// The council is another from here on: its history up to it.
+    pub council: Option<Arc<CouncilHistory>>,
     /// Hand out: members are provably faulty.
     pub evidence: Vec<Evidence>,
     /// Stop.

@@ -62,5 +62,10 @@ pub enum Frame {
     /// Asks for the first checkpoint of at least this size that a quorum cosigned.
     FetchCheckpoint(u64),
     /// A checkpoint with its signatures, as a signed note.
-    Checkpoint(String),
+    Checkpoint(#[serde(deserialize_with = "text")] String),
+}
+
+/// Copies a text out of a frame. As a `String`, room for it would be made before it is there.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    <&str>::deserialize(deserializer).map(Into::into)
 }

@@ -87,7 +87,7 @@ impl Member {
         })
     }
 
-    fn keys(&self) -> [&VerifyingKey; 4] {
+    pub(super) fn keys(&self) -> [&VerifyingKey; 4] {
         [&self.link, &self.vote, &self.log, &self.cosign].map(Vkey::key)
     }
 }
@@ -249,19 +249,8 @@ impl Genesis {
     /// The policy by which this council's receipts are verified. `urls` are the members' HTTP
     /// addresses, by place; missing ones are left out.
     pub fn policy(&self, urls: &[String]) -> Result<Policy, GenesisError> {
-        let policy_error = |error: PolicyError| GenesisError::Policy(error.to_string());
-        let members: Vec<CouncilMember> = self
-            .members
-            .iter()
-            .enumerate()
-            .map(|(i, member)| {
-                let url =
-                    urls.get(i).map(|url| PolicyWord::new(url.clone())).transpose().map_err(policy_error)?;
-                let name = PolicyWord::new(member.name.as_str()).map_err(policy_error)?;
-                Ok(CouncilMember { name, log: member.log.clone(), cosigner: member.cosign.clone(), url })
-            })
-            .collect::<Result<_, GenesisError>>()?;
-        Policy::council(&members, quorum(self.members.len())).map_err(policy_error)
+        let members = self.members.iter().enumerate();
+        policy_of_members(members.map(|(i, member)| (member, urls.get(i).map(String::as_str))))
     }
 
     /// The registry that the network begins with: each member a federation of its own.
@@ -272,6 +261,21 @@ impl Genesis {
         });
         let founders: Vec<_> = founders.collect::<Result<_, _>>()?;
         let name = self.members[0].name.clone();
-        Registry::founded_by(founders).map_err(|_| GenesisError::SameName(name))
+        Registry::founded_by(self.network, founders).map_err(|_| GenesisError::SameName(name))
     }
+}
+
+/// The policy by which receipts of these members are verified, each with where it serves the log.
+pub(super) fn policy_of_members<'a>(
+    members: impl Iterator<Item = (&'a Member, Option<&'a str>)>,
+) -> Result<Policy, GenesisError> {
+    let policy_error = |error: PolicyError| GenesisError::Policy(error.to_string());
+    let members: Vec<CouncilMember> = members
+        .map(|(member, url)| {
+            let url = url.map(PolicyWord::new).transpose().map_err(policy_error)?;
+            let name = PolicyWord::new(member.name.as_str()).map_err(policy_error)?;
+            Ok(CouncilMember { name, log: member.log.clone(), cosigner: member.cosign.clone(), url })
+        })
+        .collect::<Result<_, GenesisError>>()?;
+    Policy::council(&members, quorum(members.len())).map_err(policy_error)
 }

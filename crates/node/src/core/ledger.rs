@@ -1,9 +1,9 @@
 //! What the core asks of the log that it appends to.
 
 use jurat_crypto::Digest;
-use jurat_log::{LeafIndex, TreeSize};
+use jurat_log::{LeafIndex, SubjectRoot, TreeSize, UnixMillis};
 
-use super::EntryBytes;
+use super::{CheckedEntry, EntryBytes};
 
 /// Appending and looking up, answered at once. What is appended becomes durable later; the journal
 /// covers it until then.
@@ -11,19 +11,23 @@ pub trait Ledger {
     /// The size and root.
     fn head(&self) -> (TreeSize, Digest);
 
+    /// The root of the subject map over its entries.
+    fn subjects(&self) -> SubjectRoot;
+
     /// Where an entry is, exactly: in what is stored and in what was just appended.
     fn index_of(&self, leaf: &Digest) -> Result<Option<LeafIndex>, LedgerError>;
 
     /// An entry by its leaf hash.
     fn entry(&self, leaf: &Digest) -> Result<Option<EntryBytes>, LedgerError>;
 
-    /// Executes a sequence: appends its entries, none of which is in the log, and keeps `record`,
-    /// from which members that fall behind are served.
+    /// Executes a sequence: appends its entries, none of which is in the log, as of `time`, which
+    /// never goes back, and keeps `record`, from which members that fall behind are served.
     fn append(
         &mut self,
         sequence: u64,
+        time: UnixMillis,
         record: Vec<u8>,
-        entries: Vec<(Digest, EntryBytes)>,
+        entries: Vec<CheckedEntry>,
     ) -> Result<Appended, LedgerError>;
 
     /// Whether more may be appended now. If not, what is appended must be stored first; the core

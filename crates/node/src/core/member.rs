@@ -1,24 +1,31 @@
 //! The composed state machine of one member.
 
 mod certifying;
+mod changing;
 mod entries;
 mod housekeeping;
 mod ordering;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use jurat_crypto::{Digest, KeyUse, Seed};
 use jurat_gossip::Budget;
-use jurat_log::{BatchStamp, Policy, TreeSize};
-use jurat_pbft::{Decision, Input, Now, Recipient, Replica, ReplicaId, Sequence};
+use jurat_log::{BatchStamp, TreeSize};
+use jurat_pbft::{Decision, EpochLink, Input, Now, Recipient, Replica, ReplicaId, Sequence};
 use jurat_trust::Registry;
 
 use super::{
-    Effects, Event, Frame, Genesis, Halt, Ledger, Limits,
+    CouncilHistory, Effects, Event, Frame, Genesis, Halt, Ledger, Limits,
     cosigning::{Cosigning, Mark},
+    electorate::Electorate,
     pool::Pool,
     recovery::{Executed, State},
 };
+pub(super) use changing::Ending;
+pub use changing::Standing;
 
 /// The secrets of a member.
 #[derive(Debug, Clone)]
@@ -46,8 +53,13 @@ pub struct Counters {
     pub executed_entries: u64,
     /// Entries in executed batches that were in the log already.
     pub duplicate_entries: u64,
+    /// Changes of the council in executed batches that had no effect: too few members authorised
+    /// them, or they were meant for another epoch.
+    pub ineffective_changes: u64,
     /// Batches executed.
     pub executed_batches: u64,
+    /// Proofs that a member contradicted itself.
+    pub evidence: u64,
 }
 
 /// Where a member stands, for people and programs.
@@ -70,10 +82,15 @@ pub struct View {
 /// A member of a council.
 #[derive(Debug)]
 pub struct Core<L> {
-    pub(super) genesis: Genesis,
-    pub(super) policy: Policy,
+    /// The councils up to the one under which the next batch is executed.
+    pub(super) history: Arc<CouncilHistory>,
+    /// The members of that one.
+    pub(super) electorate: Arc<Electorate>,
+    /// What ended that one's epoch, until it is certified.
+    pub(super) ending: Option<Ending>,
+    /// Links whose epochs' last batches are to be executed yet.
+    pub(super) links: VecDeque<EpochLink>,
     pub(super) limits: Limits,
-    pub(super) me: ReplicaId,
     pub(super) replica: Replica,
     pub(super) ledger: L,
     pub(super) registry: Registry,
@@ -85,11 +102,15 @@ pub struct Core<L> {
     decisions: VecDeque<Decision>,
     /// Executed batches that are not stored yet, apart from the journal.
     pub(super) unstored: BTreeMap<Sequence, Executed>,
+    /// The last sequence that is.
+    pub(super) stored: Sequence,
     /// Entries to ask for, when, and whom.
     fetches: Vec<(u64, ReplicaId, Vec<Digest>)>,
     /// What each member may still ask for.
     fetch_budgets: BTreeMap<ReplicaId, Budget>,
     clock_offsets: BTreeMap<ReplicaId, i64>,
+    /// When each member was heard last.
+    heard: BTreeMap<ReplicaId, u64>,
     next_housekeeping: u64,
     next_certification: Option<u64>,
     pub(super) now: Now,
@@ -99,32 +120,33 @@ pub struct Core<L> {
 
 impl<L: Ledger> Core<L> {
     pub(super) fn assemble(
-        genesis: Genesis,
-        policy: Policy,
+        history: Arc<CouncilHistory>,
+        electorate: Arc<Electorate>,
         limits: Limits,
         keys: &Keys,
         replica: Replica,
         ledger: L,
         registry: Registry,
     ) -> Self {
-        let me = replica.id();
-        let cosigning = Cosigning::new(me, &keys.seed, replica.council().quorum());
         Self {
-            genesis,
-            policy,
+            history,
+            electorate,
+            ending: None,
+            links: VecDeque::new(),
             limits,
-            me,
             replica,
             ledger,
             registry,
             pool: Pool::default(),
-            cosigning,
+            cosigning: Cosigning::new(&keys.seed),
             stamp: None,
             decisions: VecDeque::new(),
             unstored: BTreeMap::new(),
+            stored: Sequence(0),
             fetches: Vec::new(),
             fetch_budgets: BTreeMap::new(),
             clock_offsets: BTreeMap::new(),
+            heard: BTreeMap::new(),
             next_housekeeping: 0,
             next_certification: None,
             now: Now::default(),
@@ -141,10 +163,11 @@ impl<L: Ledger> Core<L> {
             Event::Checked { from, entries, refused } => self.on_checked(from, entries, refused),
             Event::Frame(from, frame) => self.on_frame(from, frame),
             Event::Up(member) => self.on_up(member),
-            Event::Down(member) => self.consensus(Input::Disconnected(member)),
-            Event::Signed(signatures) => self.on_signatures(self.me, signatures),
+            Event::Down(member) => self.on_down(member),
+            Event::Signed(signatures) => self.on_signatures(self.replica.id(), signatures),
             Event::Stored(sequence) => {
                 self.unstored.retain(|unstored, _| *unstored > sequence);
+                self.stored = self.stored.max(sequence);
                 self.execute_decisions();
             }
             Event::Tick => self.consensus(Input::Tick),
@@ -172,6 +195,7 @@ impl<L: Ledger> Core<L> {
     }
 
     fn on_frame(&mut self, from: ReplicaId, frame: Frame) {
+        self.heard.insert(from, self.now.elapsed);
         match frame {
             Frame::Clock(wall) => self.on_clock(from, wall),
             Frame::Consensus(message) => self.consensus(Input::Message(from, message)),
@@ -183,9 +207,15 @@ impl<L: Ledger> Core<L> {
         }
     }
 
+    fn on_down(&mut self, member: ReplicaId) {
+        // What its clock said once must not count with what others say later.
+        self.clock_offsets.remove(&member);
+        self.consensus(Input::Disconnected(member));
+    }
+
     fn on_up(&mut self, member: ReplicaId) {
         self.effects.frames.push((Recipient::One(member), Frame::Clock(self.now.wall.0)));
-        for signatures in self.cosigning.own_pending().cloned().collect::<Vec<_>>() {
+        for signatures in self.cosigning.own_pending(self.replica.id()).cloned().collect::<Vec<_>>() {
             // Own signatures count as pending only after their record was durable.
             self.effects.frames.push((Recipient::One(member), Frame::Signatures(signatures)));
         }
@@ -210,16 +240,28 @@ impl<L: Ledger> Core<L> {
         }
     }
 
+    /// How long ago a member was heard, in milliseconds; none if it never was since the start.
+    #[must_use]
+    pub fn silence(&self, member: ReplicaId) -> Option<u64> {
+        Some(self.now.elapsed.saturating_sub(*self.heard.get(&member)?))
+    }
+
     /// The consensus replica.
     #[must_use]
     pub const fn replica(&self) -> &Replica {
         &self.replica
     }
 
+    /// How it behaves.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The genesis.
     #[must_use]
-    pub const fn genesis(&self) -> &Genesis {
-        &self.genesis
+    pub fn genesis(&self) -> &Genesis {
+        self.history.genesis()
     }
 
     /// The log that it appends to.
@@ -252,6 +294,8 @@ impl<L: Ledger> Core<L> {
             sequence: self.replica.executed().0,
             time: self.registry.time().0,
             registry: self.registry.clone(),
+            council: self.history.encode(),
+            ending: self.ending.clone(),
             stamp: self.stamp.map(Into::into),
             signed: self.cosigning.last_signed().map(|Mark { size, root, time }| (size.value(), root, time)),
         }

@@ -15,7 +15,7 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct Waiting {
-    bytes: EntryBytes,
+    entry: CheckedEntry,
     since: u64,
 }
 
@@ -26,18 +26,18 @@ impl Pool {
             return false;
         }
         self.bytes += entry.bytes().0.len();
-        self.entries.insert(*entry.leaf(), Waiting { bytes: entry.bytes().clone(), since: now });
+        self.entries.insert(*entry.leaf(), Waiting { entry: entry.clone(), since: now });
         true
     }
 
     pub(super) fn get(&self, leaf: &Digest) -> Option<&EntryBytes> {
-        self.entries.get(leaf).map(|waiting| &waiting.bytes)
+        self.entries.get(leaf).map(|waiting| waiting.entry.bytes())
     }
 
-    pub(super) fn remove(&mut self, leaf: &Digest) -> Option<EntryBytes> {
-        let waiting = self.entries.remove(leaf)?;
-        self.bytes -= waiting.bytes.0.len();
-        Some(waiting.bytes)
+    pub(super) fn remove(&mut self, leaf: &Digest) -> Option<CheckedEntry> {
+        let Waiting { entry, .. } = self.entries.remove(leaf)?;
+        self.bytes -= entry.bytes().0.len();
+        Some(entry)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -49,7 +49,7 @@ impl Pool {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Digest, &EntryBytes)> {
-        self.entries.iter().map(|(leaf, waiting)| (leaf, &waiting.bytes))
+        self.entries.iter().map(|(leaf, waiting)| (leaf, waiting.entry.bytes()))
     }
 
     /// Up to `limit` entries that wait since before `before`, and wait anew from `now`.
@@ -60,7 +60,7 @@ impl Pool {
             .take(limit)
             .map(|waiting| {
                 waiting.since = now;
-                waiting.bytes.clone()
+                waiting.entry.bytes().clone()
             })
             .collect()
     }

@@ -7,6 +7,7 @@ use super::EntryBytes;
 
 /// An entry of the journal, replayed in order after a crash.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "most records are of the largest kind")]
 pub enum Record {
     /// Checked entries that are held. They stand behind every vote for a batch that names them.
     Entries(Vec<EntryBytes>),

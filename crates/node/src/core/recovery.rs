@@ -1,16 +1,16 @@
 //! Starting a member: from nothing, or from what its disk holds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jurat_crypto::Digest;
-use jurat_log::{BatchStamp, Policy, TreeSize, UnixMillis};
-use jurat_pbft::{Batch, BatchTime, CommitProof, Input, NotAMember, Replica, RequestDigest, Sequence};
+use jurat_log::{BatchStamp, TreeSize, UnixMillis};
+use jurat_pbft::{Batch, BatchTime, CommitProof, Input, Now, Replica, RequestDigest, Sequence};
 use jurat_trust::Registry;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CheckedEntry, Core, EntryBytes, Genesis, GenesisError, Halt, Keys, Ledger, Limits, Record,
-    cosigning::Mark,
+    CheckedEntry, Core, CouncilHistory, EntryBytes, Genesis, GenesisError, Halt, HistoryError, Keys, Ledger,
+    Limits, Record, cosigning::Mark, electorate::Electorate, member::Ending,
 };
 use crate::codec;
 
@@ -23,6 +23,10 @@ pub struct State {
     pub time: u64,
     /// The registry.
     pub registry: Registry,
+    /// The steps of the council up to the one under which the next batch is executed, encoded.
+    pub council: Vec<u8>,
+    /// What the last sequence changed of the council, if that is not certified yet.
+    pub(super) ending: Option<Ending>,
     /// The stamp of the last batch that let the log grow.
     pub stamp: Option<Stamp>,
     /// The largest size that was signed, with its root and the cosignature's time.
@@ -74,16 +78,18 @@ pub enum RecoverError {
     /// The genesis.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
-    /// The key is not that of a member.
-    #[error("this node's key is not among the members in genesis.json")]
-    NotAMember(#[from] NotAMember),
+    /// The stored history of the council.
+    #[error("the stored history of the council can't be used: {0}; start the version that wrote it")]
+    History(#[from] HistoryError),
     /// What is on disk contradicts itself.
     #[error(transparent)]
     Halt(#[from] Halt),
 }
 
 impl<L: Ledger> Core<L> {
-    /// A member with what its disk holds: the log and its state, and the journal since.
+    /// A node with what its disk holds: the log and its state, and the journal since. What the
+    /// journal decided and did not sign for is signed for now. Whose key no council has had yet is a
+    /// newcomer, and follows until one has.
     pub fn recover(
         genesis: Genesis,
         limits: Limits,
@@ -91,9 +97,18 @@ impl<L: Ledger> Core<L> {
         ledger: L,
         state: Option<State>,
         journal: impl IntoIterator<Item = Record>,
+        now: Now,
     ) -> Result<Self, RecoverError> {
-        let council = genesis.council()?;
-        let policy: Policy = genesis.policy(&[])?;
+        let history = match &state {
+            Some(state) => CouncilHistory::decode(genesis, &state.council)?,
+            None => CouncilHistory::new(genesis)?,
+        };
+        let epoch = history.council().epoch();
+        let electorate = Electorate::of(&history, epoch).ok_or(Halt::Epoch(epoch.0))??;
+        let vote = keys.vote();
+        // A member that was removed comes back to its last epoch.
+        let is_mine = |council: &&jurat_pbft::Council| council.id_of(&vote.verifying_key()).is_some();
+        let council = history.chain().councils().rfind(is_mine).unwrap_or(history.council()).clone();
         let mut entries: BTreeMap<Digest, EntryBytes> = BTreeMap::new();
         let (mut promises, mut marks) = (Vec::new(), Vec::new());
         for record in journal {
@@ -110,11 +125,15 @@ impl<L: Ledger> Core<L> {
         });
         let registry = match &state {
             Some(state) => state.registry.clone(),
-            None => genesis.registry()?,
+            None => history.genesis().registry()?,
         };
-        let mut replica = Replica::recover(limits.consensus, council, keys.vote(), executed, promises)?;
+        let mut replica = Replica::follow(limits.consensus, council, vote, executed, promises);
         let ready = replica.take_ready();
-        let mut core = Self::assemble(genesis, policy, limits, keys, replica, ledger, registry);
+        let (history, electorate) = (Arc::new(history), Arc::new(electorate));
+        let mut core = Self::assemble(history, electorate, limits, keys, replica, ledger, registry);
+        core.now = now;
+        core.stored = executed.sequence;
+        core.ending = state.as_ref().and_then(|state| state.ending.clone());
         let signed = state.as_ref().and_then(|state| state.signed);
         for (size, root, time) in signed.into_iter().chain(marks) {
             if let Ok(size) = TreeSize::new(size) {
@@ -166,7 +185,15 @@ impl<L: Ledger> Core<L> {
         }
         let waiting: Vec<EntryBytes> = self.pool.iter().map(|(_, entry)| entry.clone()).collect();
         records.extend(entry_records(&waiting));
-        records.extend(self.replica.live_records().into_iter().map(Record::Consensus));
+        // The replica gives the last link alone. What is stored may be more than one behind, and tells
+        // where to go on by the link that began its epoch: that of the last sequence, or the one before.
+        let before = |link: &&jurat_pbft::EpochLink| link.sequence() < self.stored;
+        let from = self.links_from(Sequence(0)).take_while(before).last();
+        let links = self.links_from(from.map_or(Sequence(0), jurat_pbft::EpochLink::sequence));
+        let links: Vec<_> = links.cloned().map(jurat_pbft::Record::Epoch).collect();
+        let promises = self.replica.live_records().into_iter().filter(|record| !links.contains(record));
+        let promises: Vec<_> = promises.collect();
+        records.extend(links.into_iter().chain(promises).map(Record::Consensus));
         records.extend(self.cosigning.live_records());
         records
     }

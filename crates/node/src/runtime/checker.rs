@@ -4,18 +4,16 @@
 //! as much each. So whoever comes while the workers are busy is checked together with the others
 //! who came.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use jurat_pbft::ReplicaId;
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::link::Peers;
 use crate::core::{CheckedEntry, EntryBytes, EntryRefusal, Event, check_entries};
 
 /// Entries in one batch check. More would only make the first wait longer.
@@ -35,7 +33,8 @@ struct Job {
 
 enum Asker {
     Client(oneshot::Sender<Verdicts>),
-    Member(ReplicaId, usize),
+    /// The bytes count among those of the member that wait.
+    Member(ReplicaId, Arc<AtomicUsize>, usize),
 }
 
 /// Takes entries to be checked.
@@ -43,7 +42,7 @@ enum Asker {
 pub(crate) struct Checker {
     clients: mpsc::Sender<Job>,
     members: mpsc::Sender<Job>,
-    waiting: Arc<BTreeMap<ReplicaId, AtomicUsize>>,
+    peers: Arc<Peers>,
     stats: Arc<CheckerStats>,
 }
 
@@ -62,16 +61,15 @@ impl Checker {
     /// Starts checking on `workers` threads; members' verdicts go to `events`.
     pub(crate) fn start(
         workers: usize,
-        members: impl Iterator<Item = ReplicaId>,
+        peers: Arc<Peers>,
         events: mpsc::Sender<Event>,
     ) -> (Self, Arc<CheckerStats>) {
         let (clients, client_jobs) = mpsc::channel(QUEUE);
         let (member_jobs, queue) = mpsc::channel(QUEUE);
-        let waiting = Arc::new(members.map(|member| (member, AtomicUsize::new(0))).collect());
         let stats = Arc::new(CheckerStats::default());
-        let checker = Self { clients, members: member_jobs, waiting, stats: stats.clone() };
+        let checker = Self { clients, members: member_jobs, peers, stats: stats.clone() };
         let queues = Queues { clients: client_jobs, members: queue };
-        tokio::spawn(dispatch(queues, workers, checker.waiting.clone(), events, stats.clone()));
+        tokio::spawn(dispatch(queues, workers, events, stats.clone()));
         (checker, stats)
     }
 
@@ -84,10 +82,10 @@ impl Checker {
 
     /// Has a member's entries checked, unless too many of them wait.
     pub(crate) fn check_for(&self, member: ReplicaId, entries: Vec<EntryBytes>) {
-        let Some(waiting) = self.waiting.get(&member) else { return };
+        let Some(waiting) = self.peers.peer(member).map(|peer| peer.unchecked.clone()) else { return };
         let (count, bytes) = (entries.len() as u64, entries.iter().map(|entry| entry.0.len()).sum());
         let before = waiting.fetch_add(bytes, Ordering::Relaxed);
-        let job = Job { entries, asker: Asker::Member(member, bytes) };
+        let job = Job { entries, asker: Asker::Member(member, waiting.clone(), bytes) };
         if before + bytes > MEMBER_BYTES || self.members.try_send(job).is_err() {
             waiting.fetch_sub(bytes, Ordering::Relaxed);
             self.stats.dropped.fetch_add(count, Ordering::Relaxed);
@@ -128,13 +126,7 @@ impl Queues {
     }
 }
 
-async fn dispatch(
-    mut queues: Queues,
-    workers: usize,
-    waiting: Arc<BTreeMap<ReplicaId, AtomicUsize>>,
-    events: mpsc::Sender<Event>,
-    stats: Arc<CheckerStats>,
-) {
+async fn dispatch(mut queues: Queues, workers: usize, events: mpsc::Sender<Event>, stats: Arc<CheckerStats>) {
     let free = Arc::new(Semaphore::new(workers));
     loop {
         // A worker first, then whatever has come by then.
@@ -143,9 +135,9 @@ async fn dispatch(
         let count: usize = jobs.iter().map(|job| job.entries.len()).sum();
         stats.checked.fetch_add(count as u64, Ordering::Relaxed);
         stats.batches.fetch_add(1, Ordering::Relaxed);
-        let (events, waiting) = (events.clone(), waiting.clone());
+        let events = events.clone();
         tokio::task::spawn_blocking(move || {
-            for event in check(jobs, &waiting) {
+            for event in check(jobs) {
                 if events.blocking_send(event).is_err() {
                     return;
                 }
@@ -156,7 +148,7 @@ async fn dispatch(
 }
 
 /// Checks all entries of some jobs, answers the clients and returns what members' jobs came to.
-fn check(jobs: Vec<Job>, waiting: &BTreeMap<ReplicaId, AtomicUsize>) -> Vec<Event> {
+fn check(jobs: Vec<Job>) -> Vec<Event> {
     let mut entries = Vec::new();
     let mut askers = Vec::new();
     for job in jobs {
@@ -176,10 +168,8 @@ fn check(jobs: Vec<Job>, waiting: &BTreeMap<ReplicaId, AtomicUsize>) -> Vec<Even
                 // The client may have gone.
                 let _ = client.send(verdicts);
             }
-            Asker::Member(from, bytes) => {
-                if let Some(waiting) = waiting.get(&from) {
-                    waiting.fetch_sub(bytes, Ordering::Relaxed);
-                }
+            Asker::Member(from, waiting, bytes) => {
+                waiting.fetch_sub(bytes, Ordering::Relaxed);
                 let entries: Vec<CheckedEntry> = verdicts.into_iter().flatten().collect();
                 let refused = count - entries.len();
                 events.push(Event::Checked { from, entries, refused });

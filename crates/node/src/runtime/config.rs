@@ -11,7 +11,7 @@ use jurat_crypto::{KeyFileError, SecretKey, Seed};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    core::{Genesis, MemberName},
+    core::{CouncilHistory, Genesis, Member, MemberName},
     key_file::{self, KeyFileIoError},
 };
 
@@ -24,16 +24,28 @@ pub struct Config {
     /// The network's genesis.
     #[serde(default = "default_genesis")]
     pub genesis: PathBuf,
+    /// The council's history at the time when this node asked to join; a founder has none.
+    #[serde(default = "default_council")]
+    pub council: PathBuf,
     /// The node's seed.
     #[serde(default = "default_key")]
     pub key: PathBuf,
     /// Where the log, the index and the journal are.
     #[serde(default = "default_data")]
     pub data: PathBuf,
+    /// What the node's witness cosigned for other logs, and for which.
+    #[serde(default = "default_witness")]
+    pub witness: PathBuf,
+    /// Copies of other logs.
+    #[serde(default = "default_mirrors")]
+    pub mirrors: PathBuf,
     /// The HTTP interface.
     pub http: HttpConfig,
     /// Links to the other members.
     pub peer: PeerConfig,
+    /// How other logs are mirrored.
+    #[serde(default)]
+    pub mirror: MirrorConfig,
     /// What the node writes about itself.
     #[serde(default)]
     pub log: LogConfig,
@@ -54,6 +66,10 @@ pub struct HttpConfig {
     /// Seconds that it waits while the council has no quorum.
     #[serde(default = "default_no_quorum_timeout")]
     pub no_quorum_timeout: u64,
+    /// The first entry that is published: tiles of hashes and entries that end before it are not
+    /// served (C2SP tlog-tiles, "Pruning"). The node itself and the other members keep them.
+    #[serde(default)]
+    pub minimum_index: u64,
 }
 
 /// Links to the other members.
@@ -65,6 +81,25 @@ pub struct PeerConfig {
     /// Where the other members listen, by name, as `host:port`.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
+}
+
+/// How other logs are mirrored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MirrorConfig {
+    /// Seconds after which a source is asked again, at least 1.
+    #[serde(default = "default_mirror_interval")]
+    pub interval: u64,
+    /// Seconds that a source may take for an answer, at least 1; for a longer one it must keep a least
+    /// speed.
+    #[serde(default = "default_mirror_timeout")]
+    pub timeout: u64,
+}
+
+impl Default for MirrorConfig {
+    fn default() -> Self {
+        Self { interval: default_mirror_interval(), timeout: default_mirror_timeout() }
+    }
 }
 
 /// What the node writes about itself, to standard error.
@@ -100,12 +135,32 @@ fn default_genesis() -> PathBuf {
     "genesis.json".into()
 }
 
+fn default_council() -> PathBuf {
+    "council.json".into()
+}
+
 fn default_key() -> PathBuf {
     "node.key".into()
 }
 
 fn default_data() -> PathBuf {
     "data".into()
+}
+
+fn default_witness() -> PathBuf {
+    "witness".into()
+}
+
+fn default_mirrors() -> PathBuf {
+    "mirrors".into()
+}
+
+const fn default_mirror_interval() -> u64 {
+    300
+}
+
+const fn default_mirror_timeout() -> u64 {
+    10
 }
 
 const fn default_connections() -> usize {
@@ -129,8 +184,12 @@ fn default_level() -> String {
 pub struct NodeFiles {
     /// The network's genesis.
     pub genesis: Genesis,
+    /// The council's history as far as it was known when this node asked to join.
+    pub council: Option<CouncilHistory>,
     /// The node's seed.
     pub seed: Seed,
+    /// What the others know of it.
+    pub member: Member,
 }
 
 /// Why a configuration can't be used.
@@ -162,6 +221,14 @@ pub enum ConfigError {
         /// What is wrong, and where.
         error: serde_json::Error,
     },
+    /// The council's history is none, or one of another council.
+    #[error("{path} is not a history of the council in genesis.json: {reason}; take a fresh copy from a member's /api/v1/council", path = path.display())]
+    Council {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The key file can't be read.
     #[error(transparent)]
     KeyFile(#[from] KeyFileIoError),
@@ -172,7 +239,7 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// The name is no member's, or the seed is another member's.
-    #[error("{name} with this key is not a member in {path}: the name, the key file and the genesis must belong together", path = path.display())]
+    #[error("{name} with this key is not a member in {path}: the name, the key file and the genesis must belong together, and who joins later has the council's council.json beside them", path = path.display())]
     NotAMember {
         /// The name in the configuration.
         name: MemberName,
@@ -180,7 +247,7 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// An address is given for something that is not a member.
-    #[error("[peer.addresses] names {0}, which is not another member in the genesis")]
+    #[error("[peer.addresses] names {0}, which is not another member of the council, nor was one")]
     UnknownPeer(String),
     /// A member has no address.
     #[error("[peer.addresses] has no address for member {0}")]
@@ -197,36 +264,80 @@ impl Config {
             let line = before.matches('\n').count() + 1;
             ConfigError::Toml { path, line, reason: error.message().replace('\n', ", ") }
         })?;
-        for path in [&mut config.genesis, &mut config.key, &mut config.data] {
+        for path in [
+            &mut config.genesis,
+            &mut config.council,
+            &mut config.key,
+            &mut config.data,
+            &mut config.witness,
+            &mut config.mirrors,
+        ] {
             *path = dir.join(&*path);
         }
         Ok(config)
     }
 
+    /// Reads the genesis that the configuration names.
+    pub fn read_genesis(&self) -> Result<Genesis, ConfigError> {
+        serde_json::from_str(&read(&self.genesis)?)
+            .map_err(|error| ConfigError::Genesis { path: self.genesis.clone(), error })
+    }
+
     /// Reads the files that the configuration names, and checks that they belong together.
     pub fn read_files(&self, passphrase: Option<&[u8]>) -> Result<NodeFiles, ConfigError> {
-        let genesis = serde_json::from_str::<Genesis>(&read(&self.genesis)?)
-            .map_err(|error| ConfigError::Genesis { path: self.genesis.clone(), error })?;
+        let genesis = self.read_genesis()?;
         let seed = match key_file::read(&self.key, passphrase)? {
             SecretKey::Seed { seed, .. } => seed,
             SecretKey::Key { .. } => return Err(ConfigError::NotASeed { path: self.key.clone() }),
         };
-        let link = seed.signing_key(jurat_crypto::KeyUse::Link).verifying_key();
-        let me = genesis.member_with_link(&link).and_then(|id| genesis.member(id));
-        if me.is_none_or(|member| member.name != self.name) {
-            return Err(ConfigError::NotAMember { name: self.name.clone(), path: self.genesis.clone() });
+        let council = self.read_council(&genesis)?;
+        let not_a_member = || ConfigError::NotAMember { name: self.name.clone(), path: self.genesis.clone() };
+        let member =
+            Member::of_seed(self.name.clone(), genesis.origin(), &seed).map_err(|_| not_a_member())?;
+        let is_same = |founder: &&Member| founder.name == member.name || founder.link == member.link;
+        match genesis.members().iter().find(is_same) {
+            Some(founder) if *founder == member => {}
+            // Who joins later has the council's history beside the genesis.
+            None if council.is_some() => {}
+            _ => return Err(not_a_member()),
         }
-        let others = || genesis.members().iter().filter(|member| member.name != self.name);
-        for name in self.peer.addresses.keys() {
-            if !others().any(|member| member.name.as_str() == name) {
-                return Err(ConfigError::UnknownPeer(name.clone()));
-            }
+        Ok(NodeFiles { genesis, council, seed, member })
+    }
+
+    fn read_council(&self, genesis: &Genesis) -> Result<Option<CouncilHistory>, ConfigError> {
+        if !self.council.exists() {
+            return Ok(None);
         }
-        if let Some(member) = others().find(|member| !self.peer.addresses.contains_key(member.name.as_str()))
+        let refused = |reason: String| ConfigError::Council { path: self.council.clone(), reason };
+        let json = read(&self.council)?;
+        let history =
+            CouncilHistory::from_json(json.as_bytes()).map_err(|error| refused(error.to_string()))?;
+        if history.genesis() != genesis {
+            return Err(refused("it begins with another genesis".into()));
+        }
+        Ok(Some(history))
+    }
+
+    /// Checks that the addresses are those of members of this council, and that none is missing.
+    /// Those who joined said themselves where they are.
+    pub(super) fn check_addresses(&self, history: &CouncilHistory) -> Result<(), ConfigError> {
+        let named = |name: &str| history.seats().any(|seat| seat.member.name.as_str() == name);
+        if let Some(name) =
+            self.peer.addresses.keys().find(|name| **name == self.name.as_str() || !named(name))
         {
-            return Err(ConfigError::NoAddress(member.name.clone()));
+            return Err(ConfigError::UnknownPeer(name.clone()));
         }
-        Ok(NodeFiles { genesis, seed })
+        // Whoever joined is dialled by the founders, and by all others who were there before.
+        if history.genesis().members().iter().all(|founder| founder.name != self.name) {
+            return Ok(());
+        }
+        let present = history.council().members().filter_map(|id| history.seat(id)).map(|seat| &seat.member);
+        let founders = present.filter(|member| history.genesis().members().contains(member));
+        let mut others = founders.filter(|member| member.name != self.name);
+        match others.find(|member| !self.peer.addresses.contains_key(member.name.as_str())) {
+            Some(member) => Err(ConfigError::NoAddress(member.name.clone())),
+            None => Ok(()),
+        }
     }
 }
 

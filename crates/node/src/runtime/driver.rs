@@ -1,28 +1,27 @@
 //! The task that owns the core: gives it events and the time, and carries out what it asks for.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, mpsc as std_mpsc},
     time::Instant,
 };
 
-use jurat_pbft::{Recipient, ReplicaId, Sequence};
+use jurat_pbft::{Recipient, Sequence};
 use jurat_store::LogHead;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{info, warn};
+use tracing::{error, warn};
 
 use super::{
     checker::Checker,
     clock::Clock,
     journal_writer::{Job, JournalStats},
     ledger::StoredLedger,
-    link::{Lane, Outbox},
+    link::{Lane, Peers},
     status::Detail,
     waiters::Waiters,
 };
 use crate::{
     codec,
-    core::{Core, Effects, Event, Frame, Halt, Sealed},
+    core::{Core, CouncilHistory, Effects, Event, Frame, Halt, MemberName, Sealed},
 };
 
 /// Events taken at once, so that what they cause shares a sync and a frame.
@@ -41,7 +40,7 @@ pub(crate) enum Request {
 /// Sends frames to members, encoded once however many they go to.
 #[derive(Clone)]
 pub(crate) struct Postman {
-    pub(crate) outboxes: Arc<BTreeMap<ReplicaId, Arc<Outbox>>>,
+    pub(crate) peers: Arc<Peers>,
 }
 
 impl Postman {
@@ -52,10 +51,15 @@ impl Postman {
         };
         let bytes: Arc<[u8]> = codec::encode(frame).into();
         match to {
-            Recipient::All => self.outboxes.values().for_each(|outbox| outbox.push(lane, bytes.clone())),
+            Recipient::All => {
+                let to_former = frame.is_for_former_members();
+                let peers = self.peers.all();
+                let meant = peers.iter().filter(|(_, peer)| to_former || !peer.is_former);
+                meant.for_each(|(_, peer)| peer.outbox.push(lane, bytes.clone()));
+            }
             Recipient::One(member) => {
-                if let Some(outbox) = self.outboxes.get(&member) {
-                    outbox.push(lane, bytes);
+                if let Some(peer) = self.peers.peer(member) {
+                    peer.outbox.push(lane, bytes);
                 }
             }
         }
@@ -74,6 +78,7 @@ pub(crate) enum Stopped {
 }
 
 pub(crate) struct Driver {
+    pub(crate) name: MemberName,
     pub(crate) core: Core<StoredLedger>,
     pub(crate) clock: Clock,
     pub(crate) events: mpsc::Receiver<Event>,
@@ -86,9 +91,11 @@ pub(crate) struct Driver {
     pub(crate) checker: Checker,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) detail: watch::Sender<Arc<Detail>>,
+    pub(crate) history: watch::Sender<Arc<CouncilHistory>>,
 }
 
 /// What other threads tell the driver.
+#[expect(clippy::large_enum_variant, reason = "most of what comes back is of the largest kind")]
 pub(crate) enum Back {
     /// A sealed event, now durable.
     Event(Event),
@@ -133,7 +140,6 @@ impl Driver {
                     Back::Failed(message) => return Err(Stopped::Disk(message)),
                     Back::Stored(head) => {
                         storing = false;
-                        self.core.ledger_mut().stored();
                         let sequence = Sequence(head.sequence.unwrap_or(0));
                         self.core.step(now, Event::Stored(sequence));
                         if self.journal_stats.should_rotate() {
@@ -169,7 +175,11 @@ impl Driver {
             told = now.elapsed >= next_status;
             if told {
                 next_status = now.elapsed + STATUS_INTERVAL;
-                self.detail.send_replace(Arc::new(Detail::of(&self.core, started.elapsed().as_secs())));
+                self.detail.send_replace(Arc::new(Detail::of(
+                    &self.core,
+                    &self.name,
+                    started.elapsed().as_secs(),
+                )));
             }
         }
         self.wind_down(storing).await
@@ -206,7 +216,14 @@ impl Driver {
     }
 
     fn carry_out(&mut self, effects: Effects, acks: &mut Vec<oneshot::Sender<()>>) -> Result<(), Stopped> {
-        let Effects { records, frames, sealed, check, executed, certified, evidence, halt } = effects;
+        let Effects { records, frames, sealed, check, executed, certified, council, evidence, halt } =
+            effects;
+        if let Some(history) = council {
+            // Before the frames: some are for who came with it.
+            self.postman.peers.update(&history);
+            self.history.send_replace(history);
+            super::say_where_it_stands(&self.core);
+        }
         if !records.is_empty() || !sealed.is_empty() || !acks.is_empty() {
             let acks = std::mem::take(acks);
             // If the thread is gone, its last word is on the way.
@@ -225,9 +242,9 @@ impl Driver {
             self.waiters.certified(size);
         }
         for evidence in evidence {
-            let culprit = self.core.genesis().member(evidence.culprit());
+            let culprit = self.core.history().seat(evidence.culprit());
             warn!(
-                member = culprit.map(|member| member.name.as_str()),
+                member = culprit.map(|seat| seat.member.name.as_str()),
                 "a member contradicted itself: {evidence:?}"
             );
         }
@@ -254,7 +271,7 @@ pub(crate) fn write_flush(back: &mpsc::UnboundedSender<Back>, plan: jurat_store:
     let told = match plan.write() {
         Ok(head) => Back::Stored(head),
         Err(error) => {
-            info!(%error, "the log can't be stored");
+            error!(%error, "the log can't be written: this node stops");
             Back::Failed(error.to_string())
         }
     };

@@ -1,11 +1,17 @@
 //! The HTTP interface.
 
 mod attestations;
+mod council;
 mod metrics;
+mod mirror_metrics;
+mod mirrors;
 mod problem;
 mod read;
+mod search;
 mod server;
 mod state;
+mod subjects;
+mod witness;
 
 pub(crate) use server::serve;
 pub(crate) use state::{HttpLimits, HttpStats, Shared};
@@ -14,28 +20,76 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use tokio::sync::Semaphore;
+
+use super::mirror::Mirrors;
 
 /// The room for bodies of all requests together.
 pub(crate) fn body_room() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(attestations::BODY_ROOM_KIB))
 }
 
-/// All routes of a node.
+/// All routes of a node. `openapi.json` describes each of them.
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 18] {
+    [
+        ("/", get(read::front_page)),
+        ("/checkpoint", get(read::checkpoint)),
+        ("/tile/{*path}", get(read::tile)),
+        ("/logs", get(mirrors::list)),
+        ("/logs/{origin}/checkpoint", get(mirrors::checkpoint)),
+        ("/logs/{origin}/tile/{*path}", get(mirrors::tile)),
+        ("/add-checkpoint", post(witness::add_checkpoint)),
+        ("/witness/{origin}/checkpoint", get(witness::checkpoint)),
+        ("/api/v1/attestations", get(search::find).post(attestations::submit)),
+        ("/api/v1/receipts/{leaf_hash}", get(attestations::receipt)),
+        ("/api/v1/council", get(council::history)),
+        ("/api/v1/council/changes", post(council::change)),
+        ("/api/v1/subjects/{sha256}/proof", get(subjects::proof)),
+        ("/status", get(read::status)),
+        ("/healthz", get(read::healthz)),
+        ("/readyz", get(read::readyz)),
+        ("/metrics", get(metrics::metrics)),
+        ("/openapi.json", get(read::openapi)),
+    ]
+}
+
+/// Serves all routes, and answers everything else.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/", get(read::front_page))
-        .route("/checkpoint", get(read::checkpoint))
-        .route("/tile/{*path}", get(read::tile))
-        .route("/api/v1/attestations", post(attestations::submit))
-        .route("/api/v1/receipts/{leaf_hash}", get(attestations::receipt))
-        .route("/status", get(read::status))
-        .route("/healthz", get(read::healthz))
-        .route("/readyz", get(read::readyz))
-        .route("/metrics", get(metrics::metrics))
-        .route("/openapi.json", get(read::openapi))
+    let routes = routes().into_iter();
+    routes
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .fallback(read::not_found)
+        .method_not_allowed_fallback(read::wrong_method)
         .with_state(shared)
+}
+
+/// The routes of a server that only mirrors: those of a node, as far as it has them.
+pub(crate) fn mirror_router(mirrors: Mirrors) -> Router {
+    Router::new()
+        .route("/logs", get(mirrors::list))
+        .route("/logs/{origin}/checkpoint", get(mirrors::checkpoint))
+        .route("/logs/{origin}/tile/{*path}", get(mirrors::tile))
+        .route("/healthz", get(read::healthz))
+        .route("/metrics", get(mirror_metrics::metrics))
+        .fallback(mirrors::not_found)
+        .method_not_allowed_fallback(read::wrong_method)
+        .with_state(mirrors)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{read, routes};
+
+    #[test]
+    fn the_description_has_the_same_paths_as_the_router() {
+        let description: serde_json::Value = serde_json::from_str(read::OPENAPI).unwrap();
+        let described: BTreeSet<String> = description["paths"].as_object().unwrap().keys().cloned().collect();
+        // OpenAPI has no sign for a parameter that spans slashes.
+        let served: BTreeSet<String> = routes().map(|(path, _)| path.replace("{*", "{")).into();
+        assert_eq!(described, served);
+    }
 }

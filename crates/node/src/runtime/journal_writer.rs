@@ -1,7 +1,11 @@
 //! The thread that makes records durable, many in one sync, and lets go what waited for them.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc,
+    },
     thread,
 };
 
@@ -14,15 +18,32 @@ use crate::{
     core::{Record, Sealed},
 };
 
-/// Work for the journal, in order.
-pub(crate) enum Job {
+/// Work for the journal, in order. An `A` tells a client that its entries are durable.
+#[derive(Debug)]
+pub enum Job<A = oneshot::Sender<()>> {
     /// Append records; once durable, release what they sealed.
-    Write { records: Vec<Record>, sealed: Vec<Sealed>, acks: Vec<oneshot::Sender<()>> },
+    Write {
+        /// What to append.
+        records: Vec<Record>,
+        /// What may not happen before.
+        sealed: Vec<Sealed>,
+        /// Who waits for it.
+        acks: Vec<A>,
+    },
     /// Once everything before is durable, hand on a flush of the log: it must not store what the
     /// journal could still lose.
     Flush(FlushPlan),
     /// Begin anew with these records, and forget everything before.
     Rotate(Vec<Record>),
+}
+
+/// What is free to go, since all that was to be durable before it is.
+#[derive(Debug)]
+pub enum Released<A = oneshot::Sender<()>> {
+    /// Effects and answers that waited for their records.
+    Sealed(Vec<Sealed>, Vec<A>),
+    /// A flush of the log.
+    Flush(FlushPlan),
 }
 
 /// Bytes of the journal after which it is worth shortening.
@@ -45,19 +66,19 @@ pub(crate) struct JournalHooks {
 
 /// What the journal did.
 #[derive(Debug, Default)]
-pub(crate) struct JournalStats {
+pub struct JournalStats {
     /// Syncs.
-    pub(crate) syncs: std::sync::atomic::AtomicU64,
+    pub syncs: AtomicU64,
     /// Records.
-    pub(crate) records: std::sync::atomic::AtomicU64,
+    pub records: AtomicU64,
     /// Bytes since the journal was last shortened.
-    pub(crate) bytes: std::sync::atomic::AtomicU64,
+    pub bytes: AtomicU64,
 }
 
 impl JournalStats {
     /// Whether the journal has grown enough to be shortened.
     pub(crate) fn should_rotate(&self) -> bool {
-        self.bytes.load(std::sync::atomic::Ordering::Relaxed) > ROTATE_BYTES
+        self.bytes.load(Relaxed) > ROTATE_BYTES
     }
 }
 
@@ -71,10 +92,13 @@ pub(crate) fn spawn(
         while let Ok(job) = receiver.recv() {
             // Everything that queued up during the last sync shares the next one.
             let jobs = std::iter::once(job).chain(receiver.try_iter()).collect();
-            if let Err(message) = work(&mut journal, &hooks, jobs) {
-                error!(error = message, "the journal can't be written: this node stops");
-                (hooks.failed)(message);
-                return;
+            match write_jobs(&mut journal, &hooks.stats, jobs) {
+                Ok(released) => released.into_iter().for_each(|released| hooks.let_go(released)),
+                Err(message) => {
+                    error!(error = message, "the journal can't be written: this node stops");
+                    (hooks.failed)(message);
+                    return;
+                }
             }
         }
         debug!("journal closed");
@@ -82,12 +106,32 @@ pub(crate) fn spawn(
     Ok((sender, thread))
 }
 
-fn work(journal: &mut Journal, hooks: &JournalHooks, jobs: Vec<Job>) -> Result<(), String> {
-    use std::sync::atomic::Ordering::Relaxed;
-    let mut waiting = Vec::new();
+impl JournalHooks {
+    fn let_go(&self, released: Released) {
+        match released {
+            Released::Sealed(sealed, acks) => {
+                sealed.into_iter().for_each(&self.release);
+                for ack in acks {
+                    // The client may have gone.
+                    let _ = ack.send(());
+                }
+            }
+            Released::Flush(plan) => (self.flush)(plan),
+        }
+    }
+}
+
+/// Does some jobs with as few syncs as can be, and gives back what they waited for, in order. On an
+/// error nothing may be released, and the node must stop: what the disk holds is unknown.
+pub fn write_jobs<A>(
+    journal: &mut Journal,
+    stats: &JournalStats,
+    jobs: Vec<Job<A>>,
+) -> Result<Vec<Released<A>>, String> {
+    let mut released = Vec::new();
     let mut unsynced = 0;
     let sync = |journal: &mut Journal| {
-        hooks.stats.syncs.fetch_add(1, Relaxed);
+        stats.syncs.fetch_add(1, Relaxed);
         journal.sync().map(|_| ()).map_err(|error| error.to_string())
     };
     for job in jobs {
@@ -95,8 +139,8 @@ fn work(journal: &mut Journal, hooks: &JournalHooks, jobs: Vec<Job>) -> Result<(
             Job::Write { records, sealed, acks } => {
                 for record in &records {
                     let bytes = codec::encode(record);
-                    hooks.stats.records.fetch_add(1, Relaxed);
-                    hooks.stats.bytes.fetch_add(bytes.len() as u64, Relaxed);
+                    stats.records.fetch_add(1, Relaxed);
+                    stats.bytes.fetch_add(bytes.len() as u64, Relaxed);
                     unsynced += bytes.len();
                     if unsynced > MAX_UNSYNCED {
                         sync(journal)?;
@@ -104,15 +148,15 @@ fn work(journal: &mut Journal, hooks: &JournalHooks, jobs: Vec<Job>) -> Result<(
                     }
                     journal.append(&bytes).map_err(|error| error.to_string())?;
                 }
-                waiting.push(Released::Sealed(sealed, acks));
+                released.push(Released::Sealed(sealed, acks));
             }
-            Job::Flush(plan) => waiting.push(Released::Flush(plan)),
+            Job::Flush(plan) => released.push(Released::Flush(plan)),
             Job::Rotate(records) => {
                 // A rotation is durable by itself, and so is all it stands for.
                 let records: Vec<Vec<u8>> = records.iter().map(codec::encode).collect();
                 let bytes: usize = records.iter().map(Vec::len).sum();
                 journal.rotate(records.iter().map(Vec::as_slice)).map_err(|error| error.to_string())?;
-                hooks.stats.bytes.store(bytes as u64, Relaxed);
+                stats.bytes.store(bytes as u64, Relaxed);
                 unsynced = 0;
             }
         }
@@ -120,22 +164,5 @@ fn work(journal: &mut Journal, hooks: &JournalHooks, jobs: Vec<Job>) -> Result<(
     if unsynced > 0 {
         sync(journal)?;
     }
-    for released in waiting {
-        match released {
-            Released::Sealed(sealed, acks) => {
-                sealed.into_iter().for_each(&hooks.release);
-                for ack in acks {
-                    // The client may have gone.
-                    let _ = ack.send(());
-                }
-            }
-            Released::Flush(plan) => (hooks.flush)(plan),
-        }
-    }
-    Ok(())
-}
-
-enum Released {
-    Sealed(Vec<Sealed>, Vec<oneshot::Sender<()>>),
-    Flush(FlushPlan),
+    Ok(released)
 }

@@ -1,51 +1,40 @@
 //! The store's log, as the core wants it.
 
 use jurat_crypto::Digest;
-use jurat_log::{LeafIndex, TreeSize};
+use jurat_log::{LeafIndex, SubjectRoot, TreeSize, UnixMillis};
 use jurat_store::{Batch, FlushPlan, LogEntry, LogError, LogReader, LogStore};
 
-use crate::core::{Appended, EntryBytes, Ledger, LedgerError};
+use crate::core::{Appended, CheckedEntry, EntryBytes, Ledger, LedgerError};
 
 /// The log of this node's data directory.
 #[derive(Debug)]
-pub(crate) struct StoredLedger {
+pub struct StoredLedger {
     store: LogStore,
     reader: LogReader,
     certified: TreeSize,
-    /// Bytes that only the journal makes durable so far, and those of them that a flush under way
-    /// stores.
-    unstored: usize,
-    storing: usize,
 }
 
-/// Bytes that may wait to be stored. A disk that can't keep up slows the node down; it must not
+/// Bytes that may wait to be stored, of entries and of what is derived from them. A disk that can't keep up slows the node down; it must not
 /// fill the memory, nor the journal that covers them.
 const MAX_UNSTORED: usize = 256 << 20;
 
 impl StoredLedger {
-    pub(crate) fn new(store: LogStore) -> Result<Self, LogError> {
+    /// The ledger over an open log.
+    pub fn new(store: LogStore) -> Result<Self, LogError> {
         let reader = store.reader();
         let certified = reader.latest_checkpoint()?.map_or(TreeSize::EMPTY, |(size, _)| size);
-        Ok(Self { store, reader, certified, unstored: 0, storing: 0 })
+        Ok(Self { store, reader, certified })
     }
 
-    pub(crate) const fn reader(&self) -> &LogReader {
+    /// The log, for reading.
+    #[must_use]
+    pub const fn reader(&self) -> &LogReader {
         &self.reader
     }
 
-    /// Plans to store everything appended so far.
-    pub(crate) fn plan_flush(&mut self, state: Vec<u8>) -> Result<Option<FlushPlan>, LogError> {
-        let plan = self.store.plan_flush(state)?;
-        if plan.is_some() {
-            self.storing = self.unstored;
-        }
-        Ok(plan)
-    }
-
-    /// The plan was written.
-    pub(crate) const fn stored(&mut self) {
-        self.unstored -= self.storing;
-        self.storing = 0;
+    /// Plans to store everything appended so far. None if there is nothing, or a flush is under way.
+    pub fn plan_flush(&mut self, state: Vec<u8>) -> Result<Option<FlushPlan>, LogError> {
+        self.store.plan_flush(state)
     }
 }
 
@@ -60,6 +49,10 @@ impl Ledger for StoredLedger {
         (head.size, head.root)
     }
 
+    fn subjects(&self) -> SubjectRoot {
+        self.reader.head().subjects
+    }
+
     fn index_of(&self, leaf: &Digest) -> Result<Option<LeafIndex>, LedgerError> {
         self.reader.index_of(leaf).map_err(ledger_error)
     }
@@ -72,19 +65,21 @@ impl Ledger for StoredLedger {
     fn append(
         &mut self,
         sequence: u64,
+        time: UnixMillis,
         record: Vec<u8>,
-        entries: Vec<(Digest, EntryBytes)>,
+        entries: Vec<CheckedEntry>,
     ) -> Result<Appended, LedgerError> {
-        self.unstored += record.len() + entries.iter().map(|(_, entry)| entry.0.len()).sum::<usize>();
-        let entries = entries.into_iter().map(|(_, bytes)| LogEntry::new(bytes.0));
+        let entries = entries.iter().map(|e| LogEntry::with_terms(e.bytes().0.clone(), e.terms().clone()));
         let entries = entries.collect::<Result<_, _>>().map_err(ledger_error)?;
-        let head =
-            self.store.append(Batch { sequence, record: record.into(), entries }).map_err(ledger_error)?;
+        let head = self
+            .store
+            .append(Batch { sequence, time, record: record.into(), entries })
+            .map_err(ledger_error)?;
         Ok(Appended { size: head.size, root: head.root })
     }
 
     fn has_room(&self) -> bool {
-        self.unstored < MAX_UNSTORED
+        self.reader.unflushed_bytes() < MAX_UNSTORED
     }
 
     fn record(&self, sequence: u64) -> Result<Option<Vec<u8>>, LedgerError> {

@@ -6,29 +6,30 @@ use jurat_crypto::Digest;
 use jurat_log::{BatchStamp, Checkpoint, Entry, LeafIndex, Note, Receipt, TreeSize};
 use jurat_store::{LogError, LogReader};
 use serde::Serialize;
+use tokio::sync::watch;
 
-use crate::core::Genesis;
+use crate::core::CouncilHistory;
 
 /// A receipt with what programs want to know of it.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct ReceiptAnswer {
+pub struct ReceiptAnswer {
     /// Where the entry is in the log.
-    pub(crate) index: u64,
+    pub index: u64,
     /// Its leaf hash, in hex.
-    pub(crate) leaf_hash: String,
+    pub leaf_hash: String,
     /// The size of the log that the checkpoint is about.
-    pub(crate) log_size: u64,
+    pub log_size: u64,
     /// When the council ordered the entry's batch: RFC 3339.
-    pub(crate) batch_time: Option<String>,
+    pub batch_time: Option<String>,
     /// The members that cosigned the checkpoint.
-    pub(crate) cosigners: Vec<String>,
+    pub cosigners: Vec<String>,
     /// The receipt itself, as it is kept in a file.
-    pub(crate) receipt: String,
+    pub receipt: String,
 }
 
 /// Why there is no receipt.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoReceipt {
+pub enum NoReceipt {
     /// The log can't be read.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -46,28 +47,32 @@ struct Certified {
 }
 
 /// Makes receipts.
-pub(crate) struct Receipts {
+pub struct Receipts {
     reader: LogReader,
-    genesis: Genesis,
+    history: watch::Receiver<Arc<CouncilHistory>>,
     /// The checkpoint used last, and the first index that it does not serve: entries of one batch
     /// are asked for together.
     last: Mutex<Option<(LeafIndex, Arc<Certified>)>>,
 }
 
 impl Receipts {
-    pub(crate) fn new(reader: LogReader, genesis: Genesis) -> Self {
-        Self { reader, genesis, last: Mutex::new(None) }
+    /// Receipts from this log, by the members that its council has had.
+    #[must_use]
+    pub const fn new(reader: LogReader, history: watch::Receiver<Arc<CouncilHistory>>) -> Self {
+        Self { reader, history, last: Mutex::new(None) }
     }
 
     /// The receipt of the entry at an index: by the first certified checkpoint that covers it, so
     /// it is the same whenever it is asked for. None while there is no such checkpoint.
-    pub(crate) fn receipt(&self, index: LeafIndex) -> Result<Option<ReceiptAnswer>, NoReceipt> {
+    pub fn receipt(&self, index: LeafIndex) -> Result<Option<ReceiptAnswer>, NoReceipt> {
         let Some(certified) = self.certified(index)? else { return Ok(None) };
         let bytes = self.reader.entry(index)?;
         let entry = Entry::decode(&bytes).map_err(|_| NoReceipt::Damaged("an entry can't be read"))?;
-        let Entry::Attestation(attestation) = &entry;
         let proof = self.reader.inclusion_proof(index, certified.size)?;
-        let receipt = Receipt::new(attestation, index, proof, &certified.note);
+        let receipt = match &entry {
+            Entry::Attestation(attestation) => Receipt::new(attestation, index, proof, &certified.note),
+            Entry::CouncilChange(_) => Receipt::without_extra(index, proof, &certified.note),
+        };
         Ok(Some(ReceiptAnswer {
             index: index.value(),
             leaf_hash: jurat_log::leaf_hash(&bytes).to_string(),
@@ -79,7 +84,7 @@ impl Receipts {
     }
 
     /// The receipt of the entry with a leaf hash, if it is in the log and certified.
-    pub(crate) fn receipt_of(&self, leaf: &Digest) -> Result<Option<ReceiptAnswer>, NoReceipt> {
+    pub fn receipt_of(&self, leaf: &Digest) -> Result<Option<ReceiptAnswer>, NoReceipt> {
         match self.reader.index_of(leaf)? {
             Some(index) => self.receipt(index),
             None => Ok(None),
@@ -108,8 +113,10 @@ impl Receipts {
         let stamp = BatchStamp::of(&checkpoint).ok().flatten();
         let cosigned =
             |member: &&crate::core::Member| note.signatures().iter().any(|line| line.is_by(&member.cosign));
-        let cosigners = self.genesis.members().iter().filter(cosigned).map(|member| member.name.to_string());
-        let cosigners = cosigners.collect();
+        let history = self.history.borrow();
+        let members = history.seats().map(|seat| &seat.member);
+        let cosigners = members.filter(cosigned).map(|member| member.name.to_string()).collect();
+        drop(history);
         let batch_time = stamp.map(|stamp| crate::time::rfc3339(stamp.time.0));
         Ok(Certified { size, note, batch_time, cosigners })
     }

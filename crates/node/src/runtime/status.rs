@@ -3,7 +3,7 @@
 use jurat_pbft::Refusal;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Core, Counters, Ledger};
+use crate::core::{Core, Counters, Ledger, MemberName, Standing};
 
 /// The answer to `GET /status`, and of `jurat status --json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub struct Status {
     pub name: String,
     /// The origin of its log.
     pub origin: String,
-    /// What it is: `member` of a council, or `solo`.
+    /// What it is: `member` of a council, `solo`, `newcomer` that is not a member yet, or `former member`.
     pub role: String,
     /// Entries in the log.
     pub log_size: u64,
@@ -28,8 +28,10 @@ pub struct Status {
     pub changing_view: bool,
     /// The last executed sequence.
     pub sequence: u64,
-    /// The last stable checkpoint.
+    /// The last stable checkpoint: the low watermark of consensus.
     pub stable_sequence: u64,
+    /// The high watermark: no sequence above it is voted on before the next stable checkpoint.
+    pub high_watermark: u64,
     /// Who proposes batches in this view.
     pub primary: String,
     /// Whether enough members are connected to order anything.
@@ -38,6 +40,9 @@ pub struct Status {
     pub quorum: usize,
     /// Entries that wait to be ordered.
     pub waiting_entries: usize,
+    /// Members that something is waiting for: not connected, or silent for long, while there is no
+    /// quorum or entries wait.
+    pub waiting_for: Vec<String>,
     /// View changes that this node called for since it started.
     pub view_changes: u64,
     /// Why it did last.
@@ -59,12 +64,19 @@ pub struct MemberStatus {
     pub connected: bool,
     /// How many sequences it is behind the member that is furthest; null if it never said.
     pub lag: Option<u64>,
+    /// Milliseconds since it was heard; null if it never was since the start, 0 for the node itself.
+    pub silence: Option<u64>,
 }
+
+/// Members compare clocks twice a second; one that is silent for longer than this, in milliseconds,
+/// does not run.
+const LONG_SILENCE: u64 = 2_000;
 
 /// What metrics need beyond [`Status`].
 #[derive(Debug, Clone)]
 pub(crate) struct Detail {
     pub(crate) status: Status,
+    pub(crate) standing: Standing,
     pub(crate) accepts_entries: bool,
     pub(crate) waiting_bytes: usize,
     pub(crate) counters: Counters,
@@ -72,45 +84,66 @@ pub(crate) struct Detail {
 }
 
 impl Detail {
-    pub(crate) fn of<L: Ledger>(core: &Core<L>, uptime: u64) -> Self {
-        let (view, replica, genesis) = (core.view(), core.replica(), core.genesis());
-        let name = |id| genesis.member(id).map_or_else(String::new, |member| member.name.to_string());
+    pub(crate) fn of<L: Ledger>(core: &Core<L>, own_name: &MemberName, uptime: u64) -> Self {
+        let standing = core.standing();
+        let (view, replica, history) = (core.view(), core.replica(), core.history());
+        let name = |id| history.seat(id).map_or_else(String::new, |seat| seat.member.name.to_string());
         let executed = |id| {
             let known = replica.status_of(id).map(|status| status.executed.0);
             if id == replica.id() { Some(replica.executed().0) } else { known }
         };
-        let ids: Vec<_> = replica.council().members().collect();
+        // The replica of who was removed stays in its last epoch.
+        let council = if standing == Standing::Former { history.council() } else { replica.council() };
+        let ids: Vec<_> = council.members().collect();
+        let role = match standing {
+            Standing::Member if ids.len() == 1 => "solo",
+            Standing::Member => "member",
+            Standing::Newcomer => "newcomer",
+            Standing::Former => "former member",
+        };
         let furthest = ids.iter().filter_map(|id| executed(*id)).max().unwrap_or(0);
-        let members = ids.iter().map(|id| MemberStatus {
-            name: name(*id),
-            connected: *id == replica.id() || replica.is_connected(*id),
-            lag: executed(*id).map(|executed| furthest.saturating_sub(executed)),
-        });
+        let members: Vec<MemberStatus> = ids
+            .iter()
+            .map(|id| MemberStatus {
+                name: name(*id),
+                connected: *id == replica.id() || replica.is_connected(*id),
+                lag: executed(*id).map(|executed| furthest.saturating_sub(executed)),
+                silence: if *id == replica.id() { Some(0) } else { core.silence(*id) },
+            })
+            .collect();
+        let waits = standing == Standing::Member && (!view.has_quorum || view.waiting_entries > 0);
+        let absent = |member: &&MemberStatus| {
+            !member.connected || member.silence.is_none_or(|silence| silence > LONG_SILENCE)
+        };
+        let waiting_for = members.iter().filter(|_| waits).filter(absent).map(|member| member.name.clone());
         let (view_changes, reason) = replica.view_changes();
         let status = Status {
-            name: name(replica.id()),
-            origin: genesis.origin().to_string(),
-            role: if ids.len() == 1 { "solo" } else { "member" }.into(),
+            name: own_name.to_string(),
+            origin: core.genesis().origin().to_string(),
+            role: role.into(),
             log_size: view.head.0.value(),
             root: view.head.1.to_string(),
             certified_size: view.certified.value(),
-            epoch: replica.council().epoch().0,
+            epoch: council.epoch().0,
             view: replica.view().0,
             changing_view: replica.is_changing_view(),
             sequence: replica.executed().0,
             stable_sequence: replica.stable().0,
+            high_watermark: replica.stable().0 + core.limits().consensus.window,
             primary: name(replica.primary()),
             has_quorum: view.has_quorum,
-            quorum: replica.council().quorum(),
+            quorum: council.quorum(),
             waiting_entries: view.waiting_entries,
+            waiting_for: waiting_for.collect(),
             view_changes,
             last_view_change: reason.map(|reason| format!("{reason:?}")),
-            members: members.collect(),
+            members,
             uptime,
             version: env!("CARGO_PKG_VERSION").into(),
         };
         Self {
             status,
+            standing,
             accepts_entries: view.accepts_entries,
             waiting_bytes: view.waiting_bytes,
             counters: *core.counters(),
@@ -118,9 +151,26 @@ impl Detail {
         }
     }
 
-    /// In words: which members are missing for a quorum.
+    /// In words: why this node orders nothing, if it is no member.
+    pub(crate) fn no_member(&self) -> Option<String> {
+        let epoch = self.status.epoch;
+        match self.standing {
+            Standing::Member => None,
+            Standing::Newcomer => Some(format!(
+                "this node is not a member of the council yet; it knows the council up to epoch {epoch}. Submit to a member"
+            )),
+            Standing::Former => Some(format!(
+                "this node was removed from the council before epoch {epoch}; it only serves what it has. Submit to a member"
+            )),
+        }
+    }
+
+    /// In words: which members are missing for a quorum, or that this node does not count.
     pub(crate) fn lacking_quorum(&self) -> Option<String> {
         let status = &self.status;
+        if let Some(reason) = self.no_member() {
+            return Some(reason);
+        }
         if status.has_quorum {
             return None;
         }

@@ -68,15 +68,65 @@ impl Waiters {
 
     /// Forgets clients that went away.
     pub(crate) fn sweep(&self) {
-        let mut state = self.state();
-        state.executing.retain(|_, waiters| {
+        let listening = |waiters: &mut Vec<oneshot::Sender<()>>| {
             waiters.retain(|waiter| !waiter.is_closed());
             !waiters.is_empty()
-        });
+        };
+        let mut state = self.state();
+        state.executing.retain(|_, waiters| listening(waiters));
+        state.certifying.retain(|_, waiters| listening(waiters));
     }
 
     /// Entries that somebody waits for.
     pub(crate) fn len(&self) -> usize {
         self.state().executing.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+
+    fn size(value: u64) -> TreeSize {
+        TreeSize::new(value).unwrap()
+    }
+
+    #[test]
+    fn a_client_is_told_once_its_batch_is_certified() {
+        let waiters = Waiters::default();
+        let [early, late] = [Digest::of(b"early"), Digest::of(b"late")];
+        let (mut first, mut second) = (waiters.wait_for(early), waiters.wait_for(late));
+        let mut third = waiters.wait_for_size(size(9));
+        waiters.executed(&[early], size(5));
+        waiters.executed(&[late], size(8));
+        assert_eq!(waiters.len(), 0);
+        waiters.certified(size(4));
+        assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
+        waiters.certified(size(5));
+        assert_eq!(first.try_recv(), Ok(()));
+        assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
+        waiters.certified(size(8));
+        assert_eq!(second.try_recv(), Ok(()));
+        assert_eq!(third.try_recv(), Err(TryRecvError::Empty));
+        waiters.certified(size(12));
+        assert_eq!(third.try_recv(), Ok(()));
+    }
+
+    /// A council without a quorum certifies nothing, and clients come and go.
+    #[test]
+    fn clients_that_went_away_are_forgotten() {
+        let waiters = Waiters::default();
+        let leaf = Digest::of(b"an entry");
+        let kept = waiters.wait_for(leaf);
+        drop((waiters.wait_for(leaf), waiters.wait_for_size(size(1))));
+        waiters.sweep();
+        let state = waiters.state();
+        assert_eq!(state.executing.values().map(Vec::len).sum::<usize>(), 1);
+        assert!(state.certifying.is_empty());
+        drop((state, kept));
+        waiters.sweep();
+        assert_eq!(waiters.len(), 0);
     }
 }

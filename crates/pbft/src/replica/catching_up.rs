@@ -20,8 +20,9 @@ const RESENT_SLOTS: usize = 16;
 impl Replica {
     fn status(&self) -> Status {
         Status {
+            epoch: self.council.epoch(),
             view: self.view,
-            changing: !self.is_active(),
+            changing: self.is_changing_view(),
             executed: self.executed,
             stable: self.low(),
             council: *self.council.digest(),
@@ -29,7 +30,8 @@ impl Replica {
     }
 
     pub(super) fn on_connected(&mut self, peer: ReplicaId) {
-        if peer == self.voter.id || self.council.key(peer).is_none() {
+        // Who joins with the next epoch may be here before it begins.
+        if peer == self.voter.id {
             return;
         }
         self.connected.insert(peer);
@@ -45,18 +47,23 @@ impl Replica {
         if self.now.elapsed < self.next_status {
             return;
         }
-        let busy = !self.is_active()
+        let busy = self.is_changing_view()
+            || self.is_ending_epoch()
             || !self.requests.is_empty()
             || self.members_ahead().next().is_some()
             || self.slots.range(self.delivered.next()..).next().is_some();
         let factor = if busy { 1 } else { IDLE_FACTOR };
         self.next_status = self.now.elapsed + (self.config.status_interval * factor).max(1);
+        if self.is_retired() {
+            return;
+        }
         let status = Message::Status(self.status());
         self.send(Recipient::All, status);
         self.ask_again();
         if self.delivered == self.delivered_at_status {
             self.fetch_decided(None);
         }
+        self.watch_stall();
         self.delivered_at_status = self.delivered;
     }
 
@@ -97,26 +104,79 @@ impl Replica {
     }
 
     pub(super) fn on_status(&mut self, from: ReplicaId, status: Status) {
-        if status.council != *self.council.digest() {
-            return self.refuse(Refusal::OtherCouncil);
-        }
-        let earlier = self.statuses.insert(from, status);
-        let stands_still = earlier.is_some_and(|e| (e.view, e.executed) == (status.view, status.executed));
-        self.catch_up_with(from, &status);
-        let helped =
-            self.helped.get(&from).is_some_and(|at| self.now.elapsed < at + self.config.status_interval / 2);
-        if helped {
+        let epoch = self.council.epoch();
+        if let Some(link) = self.retired_with() {
+            if status.epoch == epoch && status.stable < link.sequence() && !self.was_just_helped(from) {
+                self.send(Recipient::One(from), Message::Epoch(link));
+                self.send(Recipient::One(from), Message::Status(self.status()));
+            }
             return;
         }
-        self.helped.insert(from, self.now.elapsed);
+        if status.epoch == epoch && status.council != *self.council.digest() {
+            return self.refuse(Refusal::OtherCouncil);
+        }
+        let earlier = self.statuses.get(&from).copied();
+        self.statuses.insert(from, status);
+        self.catch_up_with(from, &status);
+        // Who just came into this epoch has missed what was sent before.
+        let arrives = status.epoch == epoch && earlier.is_none_or(|earlier| earlier.epoch < epoch);
+        if self.was_just_helped(from) && !arrives {
+            return;
+        }
+        if status.epoch < epoch {
+            let link = self.began_with.clone().filter(|_| status.epoch.0.checked_add(1) == Some(epoch.0));
+            if let Some(link) = link {
+                self.send(Recipient::One(from), Message::Epoch(link));
+            }
+            // Links before that one come with the decisions, when it asks for those.
+            if let Some(certificate) = self.stable.clone() {
+                self.send(Recipient::One(from), Message::Stable(certificate));
+            }
+            if !self.council.contains(from) {
+                // It is not among those who are told regularly.
+                self.send(Recipient::One(from), Message::Status(self.status()));
+            }
+            return;
+        }
+        if status.epoch > epoch {
+            return;
+        }
         if status.stable < self.low()
             && let Some(certificate) = self.stable.clone()
         {
             self.send(Recipient::One(from), Message::Stable(certificate));
         }
+        let stands_still = earlier.is_some_and(|e| (e.view, e.executed) == (status.view, status.executed));
+        if stands_still {
+            self.resend_checkpoints(from, status.stable);
+        }
         self.help_with_view(from, &status);
-        if stands_still && self.is_active() && status.view == self.view && !status.changing {
+        if (stands_still || arrives) && self.is_active() && status.view == self.view && !status.changing {
             self.resend_votes(from, status.executed);
+        }
+    }
+
+    /// Whether a member asks again too soon; counts that, or notes that it is helped now.
+    fn was_just_helped(&mut self, member: ReplicaId) -> bool {
+        let now = self.now.elapsed;
+        let soon = self.helped.get(&member).is_some_and(|at| now < at + self.config.status_interval / 2);
+        if soon {
+            self.refuse(Refusal::Overflow);
+        } else {
+            self.helped.insert(member, now);
+        }
+        soon
+    }
+
+    /// Sends the own Checkpoints above its stable one to a member again.
+    fn resend_checkpoints(&mut self, to: ReplicaId, stable: Sequence) {
+        let own: Vec<_> = self
+            .checkpoints
+            .range(stable.next()..)
+            .filter_map(|(_, members)| members.get(&self.voter.id).cloned())
+            .collect();
+        for checkpoint in own {
+            self.send_sealed(Recipient::One(to), Message::Checkpoint(checkpoint));
         }
     }
 
@@ -179,7 +239,8 @@ impl Replica {
 
     pub(super) fn on_decided(&mut self, batch: Batch, proof: CommitProof) {
         let CommitProof { sequence, batch: digest, .. } = proof;
-        if sequence <= self.delivered || sequence > self.delivered.plus(self.config.window) {
+        let last = self.last_of_epoch().unwrap_or(Sequence(u64::MAX));
+        if sequence <= self.delivered || sequence > self.delivered.plus(self.config.window).min(last) {
             return self.refuse(Refusal::OutOfWindow);
         }
         if self.slots.get(&sequence).is_some_and(|slot| slot.decided_batch().is_some()) {

@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use super::{Decision, Refusal, Replica, Wanted};
+use super::{Decision, Mode, Refusal, Replica, Wanted};
 use crate::{
     Batch, BatchDigest, BatchTime, Evidence, Message, Phase, Recipient, Record, ReplicaId, RequestDigest,
     Sequence, Signed, Vote,
@@ -81,6 +81,10 @@ impl Replica {
         if view < self.view {
             return self.refuse(Refusal::StaleView);
         }
+        // Too large a batch is not worth the memory, whoever signed it.
+        if batch.requests.len() > self.config.max_batch_requests {
+            return self.refuse(Refusal::BadBatch);
+        }
         if view > self.view || !self.is_active() {
             return self.keep_for_later(from, Message::PrePrepare(vote, batch));
         }
@@ -123,7 +127,8 @@ impl Replica {
         if vote.verify(&self.council).is_err() {
             return self.refuse(Refusal::BadSignature);
         }
-        self.accuse(Evidence::Votes(known, vote));
+        let evidence = Evidence::of_votes(&self.council, known, vote);
+        self.accuse(evidence);
     }
 
     /// Accepts the proposal of `sequence` and of those after it, as far as they are complete.
@@ -137,7 +142,7 @@ impl Replica {
     /// Says whether the proposal was accepted now. Proposals are accepted in order, because a
     /// batch's time is judged against its predecessor's.
     fn try_accept(&mut self, sequence: Sequence) -> bool {
-        if !self.is_active() {
+        if !self.is_active() || sequence > self.high() {
             return false;
         }
         let earlier = self.time_before(sequence);
@@ -165,7 +170,10 @@ impl Replica {
             slot.refuse_proposal();
             return false;
         }
-        if !decided && self.lacks_bodies(sequence, digest) {
+        // Asked even where it is decided: the batch may have come last, and nothing may be delivered
+        // without its bodies.
+        let lacks = self.lacks_bodies(sequence, digest);
+        if lacks && !decided {
             return false;
         }
         self.accept(sequence, batch);
@@ -221,12 +229,14 @@ impl Replica {
         if !self.in_window(sequence) {
             return self.refuse(Refusal::OutOfWindow);
         }
-        if let Some(slot) = self.slots.get(&sequence) {
-            match slot.offer(&vote) {
+        match self.slots.get(&sequence) {
+            Some(slot) => match slot.offer(&vote) {
                 Offered::New if slot.needs(phase, view) => {}
                 Offered::New | Offered::Known => return self.refuse(Refusal::NotNeeded),
                 Offered::Contradicts(known) => return self.on_contradiction(known, vote),
-            }
+            },
+            None if sequence <= self.delivered => return self.refuse(Refusal::NotNeeded),
+            None => {}
         }
         if vote.verify(&self.council).is_err() {
             return self.refuse(Refusal::BadSignature);
@@ -283,7 +293,14 @@ impl Replica {
     }
 
     fn deliver_next(&mut self) -> bool {
+        // What a batch does to the council shows when it is executed: until then none may follow.
+        if self.delivered != self.executed || self.mode == Mode::Retired {
+            return false;
+        }
         let sequence = self.delivered.next();
+        if self.last_of_epoch().is_some_and(|last| sequence > last) {
+            return false;
+        }
         let Some(slot) = self.slots.get(&sequence) else { return false };
         let Some((batch, proof)) = slot.decided_batch() else { return false };
         if slot.missing().next().is_some() {
@@ -348,8 +365,12 @@ impl Replica {
         lacks
     }
 
-    /// Who most likely has what a proposal names: its primary, or else the next member.
+    /// Who most likely has what a proposal names: its primary, or else the next member. Who serves
+    /// decisions has executed them.
     fn first_to_ask(&self) -> ReplicaId {
+        if let Some((server, _)) = self.fetching {
+            return server;
+        }
         let primary = self.primary();
         if primary == self.voter.id { self.council.primary(self.view.next()) } else { primary }
     }

@@ -21,6 +21,10 @@ impl Replica {
     }
 
     fn is_waiting_for_progress(&self) -> bool {
+        // At the end of an epoch there is nothing left that a primary could do.
+        if self.ending.is_some() {
+            return false;
+        }
         !self.requests.is_empty()
             || self.slots.range(self.delivered.next()..).any(|(_, slot)| slot.proposal.is_some())
     }
@@ -32,7 +36,9 @@ impl Replica {
             return None;
         }
         match self.mode {
+            Mode::Following | Mode::Retired => None,
             Mode::Changing { deadline } => deadline,
+            Mode::Active if self.ending.is_some() => None,
             Mode::Active => {
                 let stuck = self.waiting_since.map(|since| since.saturating_add(self.timeout()));
                 let starved =
@@ -65,7 +71,7 @@ impl Replica {
             let reason = match self.mode {
                 Mode::Changing { .. } => ViewChangeReason::NewViewTimeout,
                 Mode::Active if self.requests.starved_since().is_some() => ViewChangeReason::Starvation,
-                Mode::Active => ViewChangeReason::NoProgress,
+                Mode::Active | Mode::Following | Mode::Retired => ViewChangeReason::NoProgress,
             };
             self.call_for(self.view.next(), reason);
         }
@@ -104,7 +110,8 @@ impl Replica {
         if view < self.view || (view == self.view && self.is_active()) {
             return self.refuse(Refusal::StaleView);
         }
-        if self.view_changes.get(&change.signer).is_some_and(|known| known.statement.view >= view) {
+        let known = self.view_changes.get(&change.signer).is_some_and(|known| known.statement.view >= view);
+        if known || change.signer == self.voter.id {
             return self.refuse(Refusal::NotNeeded);
         }
         if change.verify_contents_with(&self.council, self.config.window, self.knows()).is_err() {
@@ -140,9 +147,7 @@ impl Replica {
         if self.primary() == self.voter.id && calls(|a, b| a == b).count() >= quorum {
             let calls = calls(|a, b| a == b).take(quorum).cloned().collect();
             let new_view = NewView::build(&self.council, &self.voter, view, calls);
-            let start = StartingPoint::compute(
-                new_view.statement.view_changes.iter().map(|change| &change.statement),
-            );
+            let start = StartingPoint::compute(&self.council, &new_view.statement.view_changes);
             self.send_sealed(Recipient::All, Message::NewView(new_view.clone()));
             self.begin(new_view, start);
         } else if deadline.is_none() && calls(|a, b| a >= b).count() >= quorum {
@@ -219,7 +224,7 @@ impl Replica {
 
     /// Keeps a message of a view that has not begun here. Each member has its own bounded share.
     pub(super) fn keep_for_later(&mut self, from: ReplicaId, message: Message) {
-        let share = usize::try_from(4 * self.config.max_in_flight).unwrap_or(usize::MAX);
+        let share = usize::try_from(self.config.max_early()).unwrap_or(usize::MAX);
         let kept = self.early.entry(from).or_default();
         if kept.len() >= share {
             return self.refuse(Refusal::Overflow);

@@ -1,16 +1,23 @@
 //! A council in virtual time: replicas, journals that lose what was not synced, a network that
 //! drops, repeats, delays and cuts, and up to f members that lie. One seed gives one history.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
+mod app;
+mod lies;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use jurat_crypto::{Digest, NetworkId, SigningKey};
 use jurat_pbft::{
-    Batch, BatchTime, CommitProof, Config, Council, Decision, Epoch, Evidence, Executed, Input, Message, Now,
-    Outbound, Ready, Recipient, Record, Replica, ReplicaId, RequestDigest, Sequence, Signed, StateDigest,
-    Statement, Vote,
+    Batch, BatchTime, Change, Config, Council, Decision, EpochChain, Evidence, Input, Message, Now, Outbound,
+    Ready, Recipient, Record, Replica, RequestDigest, Sequence, Transfer,
 };
-use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use crate::forge::{self, EPOCH_MS, id, key};
+use app::App;
+pub(crate) use lies::Lie;
 
 /// How the network and the members behave, drawn from the seed by each test.
 #[derive(Clone, Debug)]
@@ -28,17 +35,6 @@ impl Weather {
     }
 }
 
-/// How a member that lies does it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lie {
-    /// Sends nothing.
-    Silence,
-    /// As primary, proposes different batches to different members, and votes for every batch.
-    Equivocation,
-    /// Sends votes for batches that nobody proposed, and old messages again.
-    Noise,
-}
-
 pub(crate) struct Node {
     pub(crate) replica: Option<Replica>,
     /// All records ever written; those past `synced` are lost in a crash.
@@ -47,42 +43,13 @@ pub(crate) struct Node {
     pub(crate) app: App,
     /// The application's last durable state.
     stored: App,
+    /// States at checkpoints, the latest few: what members that fetch one get.
+    snapshots: BTreeMap<Sequence, App>,
     bodies: BTreeSet<RequestDigest>,
     skew: i64,
     pub(crate) lie: Option<Lie>,
     incarnation: u64,
     heard: Vec<Message>,
-}
-
-/// An application that executes each request once and chains what it executed into its state.
-#[derive(Clone, Default)]
-pub(crate) struct App {
-    pub(crate) executed: Vec<RequestDigest>,
-    done: BTreeSet<RequestDigest>,
-    sequence: Sequence,
-    time: BatchTime,
-    state: Option<StateDigest>,
-    /// What serves members that fall behind.
-    decisions: Vec<(Batch, CommitProof)>,
-}
-
-impl App {
-    fn execute(&mut self, decision: &Decision) -> StateDigest {
-        assert_eq!(decision.sequence, self.sequence.next(), "decisions come in order");
-        assert!(decision.batch.is_null() || decision.time > self.time, "time goes forward");
-        self.decisions.push((decision.batch.clone(), decision.proof.clone()));
-        self.sequence = decision.sequence;
-        self.time = decision.time;
-        for request in &decision.batch.requests {
-            if self.done.insert(*request) {
-                self.executed.push(*request);
-            }
-        }
-        let before = self.state.unwrap_or(StateDigest(Digest::of(b"genesis")));
-        let (time, batch) = (decision.time.0.to_be_bytes(), decision.batch.digest());
-        let state = Digest::of_parts(&[before.0.as_bytes(), &time, batch.0.as_bytes()]);
-        *self.state.insert(StateDigest(state))
-    }
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +58,7 @@ enum Event {
     Synced { node: usize, incarnation: u64, records: usize, sealed: Vec<OrderedOutbound> },
     Body { to: usize, request: RequestDigest },
     Tick { node: usize, incarnation: u64 },
+    Fetched { node: usize, incarnation: u64, transfer: Box<OrderedTransfer> },
 }
 
 /// Events are ordered by time and number only; what they carry has no order of its own.
@@ -118,11 +86,20 @@ macro_rules! unordered {
 }
 unordered!(OrderedMessage, Message);
 unordered!(OrderedOutbound, Outbound);
+unordered!(OrderedTransfer, Transfer);
 
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
-    keys: Vec<SigningKey>,
+    /// The first council.
     pub(crate) council: Council,
+    /// Requests that change the council.
+    changes: BTreeMap<RequestDigest, Change>,
+    /// How many decisions a member keeps for others.
+    pub(crate) keep: u64,
+    /// Whether who joins executes everything since the first council. All decisions must be kept.
+    pub(crate) newcomers_follow: bool,
+    /// How many times a state was fetched and installed.
+    pub(crate) installed: u64,
     pub(crate) config: Config,
     pub(crate) weather: Weather,
     /// Groups that can talk; a member in none is cut off.
@@ -140,34 +117,41 @@ pub(crate) struct Cluster {
     pub(crate) violation: Option<String>,
 }
 
-const EPOCH_MS: u64 = 1_700_000_000_000;
+impl Node {
+    fn new(app: App, skew: u64, rng: &mut StdRng) -> Self {
+        let sign = if rng.random() { 1 } else { -1 };
+        Self {
+            replica: None,
+            journal: Vec::new(),
+            synced: 0,
+            stored: app.clone(),
+            app,
+            snapshots: BTreeMap::new(),
+            bodies: BTreeSet::new(),
+            skew: i64::try_from(rng.random_range(0..=skew)).unwrap() * sign,
+            lie: None,
+            incarnation: 0,
+            heard: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.replica.as_ref().is_some_and(Replica::is_retired)
+    }
+}
 
 impl Cluster {
     pub(crate) fn new(n: usize, seed: u64, weather: Weather, config: Config) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let keys: Vec<SigningKey> =
-            (0..n).map(|i| SigningKey::from_seed(&[u8::try_from(i).unwrap() + 1; 32])).collect();
-        let members = keys.iter().map(SigningKey::verifying_key).collect();
-        let council = Council::new(NetworkId(Digest::of(b"cluster")), Epoch(0), members).unwrap();
-        let nodes = (0..n)
-            .map(|_| Node {
-                replica: None,
-                journal: Vec::new(),
-                synced: 0,
-                app: App::default(),
-                stored: App::default(),
-                bodies: BTreeSet::new(),
-                skew: i64::try_from(rng.random_range(0..=weather.skew)).unwrap()
-                    * if rng.random() { 1 } else { -1 },
-                lie: None,
-                incarnation: 0,
-                heard: Vec::new(),
-            })
-            .collect();
+        let council = forge::council(n);
+        let nodes = (0..n).map(|_| Node::new(App::new(council.clone()), weather.skew, &mut rng)).collect();
         let mut cluster = Self {
             nodes,
-            keys,
             council,
+            changes: BTreeMap::new(),
+            keep: u64::MAX,
+            newcomers_follow: false,
+            installed: 0,
             config,
             weather,
             cut: BTreeSet::new(),
@@ -200,11 +184,14 @@ impl Cluster {
         let node = &mut self.nodes[i];
         assert!(node.replica.is_none());
         node.app = node.stored.clone();
-        let executed = Executed { sequence: node.app.sequence, time: node.app.time };
         let records = node.journal.clone();
-        let mut replica =
-            Replica::recover(self.config, self.council.clone(), self.keys[i].clone(), executed, records)
-                .unwrap();
+        // A member that was removed comes back to its last epoch.
+        let council = node.app.chain.councils().rev().find(|council| council.contains(id(i))).cloned();
+        let position = node.app.position();
+        let mut replica = match council {
+            Some(council) => Replica::recover(self.config, council, key(i), position, records).unwrap(),
+            None => Replica::follow(self.config, node.app.chain.last().clone(), key(i), position, records),
+        };
         let ready = replica.take_ready();
         node.incarnation += 1;
         node.replica = Some(replica);
@@ -234,6 +221,48 @@ impl Cluster {
         }
     }
 
+    /// The furthest that any honest member knows of the councils.
+    pub(crate) fn chain(&self) -> EpochChain {
+        let honest = self.honest().into_iter().map(|i| &self.nodes[i].app.chain);
+        honest.max_by_key(|chain| chain.last().epoch()).unwrap().clone()
+    }
+
+    /// Gives the members a request that changes the council.
+    pub(crate) fn submit_change(&mut self, to: usize, number: u64, change: Change) -> RequestDigest {
+        self.changes.insert(forge::request(number), change);
+        self.submit(to, number)
+    }
+
+    /// Starts who was added to the council and is not here yet, one at a time: with the chain of
+    /// councils, a certified state, and an empty journal; or with nothing, if newcomers follow.
+    pub(crate) fn welcome(&mut self) -> Option<usize> {
+        let chain = self.chain();
+        let new = self.nodes.len();
+        // Whoever came and went in the meantime has nothing to do.
+        let joined = chain.councils().find(|council| council.contains(id(new)))?.clone();
+        if self.newcomers_follow {
+            let app = App::new(self.council.clone());
+            self.nodes.push(Node::new(app, self.weather.skew, &mut self.rng));
+            self.start(new);
+            return Some(new);
+        }
+        let links: Vec<_> = chain.links_from(Sequence(0)).cloned().collect();
+        let verified = EpochChain::verify(self.council.clone(), links).unwrap();
+        assert_eq!(verified, chain);
+        let link = chain.links_from(joined.base()).next().unwrap().clone();
+        let snapshot =
+            self.honest().into_iter().find_map(|i| self.nodes[i].snapshots.get(&joined.base()).cloned())?;
+        assert_eq!(snapshot.state(), link.certificate.checkpoint.state);
+        let mut app = snapshot;
+        app.learn(link.clone());
+        let mut node = Node::new(app, self.weather.skew, &mut self.rng);
+        node.journal = vec![Record::Epoch(link)];
+        node.synced = 1;
+        self.nodes.push(node);
+        self.start(new);
+        Some(new)
+    }
+
     /// Makes the application's state durable, and sometimes shortens the journal.
     pub(crate) fn save(&mut self, i: usize) {
         let node = &mut self.nodes[i];
@@ -255,7 +284,9 @@ impl Cluster {
                 {
                     (*of, *records) = (incarnation, 0);
                 }
-                Event::Tick { node, incarnation: of } if *node == i && *of + 1 == incarnation => {
+                Event::Tick { node, incarnation: of } | Event::Fetched { node, incarnation: of, .. }
+                    if *node == i && *of + 1 == incarnation =>
+                {
                     *of = incarnation;
                 }
                 _ => {}
@@ -299,7 +330,7 @@ impl Cluster {
 
     /// A client gives a request to one member, which spreads the body.
     pub(crate) fn submit(&mut self, i: usize, number: u64) -> RequestDigest {
-        let request = RequestDigest(Digest::of(&number.to_be_bytes()));
+        let request = forge::request(number);
         self.on_body(i, request);
         for to in 0..self.nodes.len() {
             if to != i && !self.is_cut(i, to) && !self.rng.random_bool(self.weather.loss) {
@@ -353,11 +384,12 @@ impl Cluster {
     ) -> Result<u64, String> {
         let start = self.now;
         while self.now < start + within {
-            let lacking = |node: &Node| requests.iter().filter(|r| !node.app.done.contains(r)).count();
-            if self.honest().iter().all(|i| lacking(&self.nodes[*i]) == 0) {
+            let lacks = |node: &Node| requests.iter().any(|r| !node.app.done.contains(r));
+            if self.honest().iter().map(|i| &self.nodes[*i]).all(|node| node.is_retired() || !lacks(node)) {
                 return Ok(self.now - start);
             }
             self.run_until(self.now + 50);
+            self.welcome();
             if self.now % 500 < 50 {
                 self.spread_again();
             }
@@ -368,7 +400,9 @@ impl Cluster {
             .map(|node| match &node.replica {
                 None => "down".into(),
                 Some(r) => format!(
-                    "{:?}{} executed {:?} stable {:?} waiting {} refused {:?}",
+                    "{:?} {:?} {:?}{} executed {:?} stable {:?} waiting {} refused {:?}",
+                    r.id(),
+                    r.council().epoch(),
                     r.view(),
                     if r.is_changing_view() { " changing" } else { "" },
                     r.executed(),
@@ -406,7 +440,45 @@ impl Cluster {
                     self.step(node, Input::Tick);
                 }
             }
+            Event::Fetched { node, incarnation, transfer } => {
+                if self.nodes[node].incarnation == incarnation && self.nodes[node].replica.is_some() {
+                    self.install(node, transfer.0);
+                }
+            }
         }
+    }
+
+    /// Installs a fetched state, if someone within reach still has it; else tries again, as long as
+    /// it is the one that is wanted.
+    fn install(&mut self, i: usize, transfer: Transfer) {
+        let sequence = transfer.certificate.sequence();
+        let target = self.nodes[i].replica.as_ref().and_then(Replica::transfer_target);
+        if target != Some(sequence) || self.nodes[i].app.sequence >= sequence {
+            return;
+        }
+        let reachable = (0..self.nodes.len()).filter(|j| {
+            *j != i && self.nodes[*j].replica.is_some() && self.nodes[*j].lie.is_none() && !self.is_cut(i, *j)
+        });
+        let state = transfer.certificate.checkpoint.state;
+        let mut states = reachable.filter_map(|j| self.nodes[j].snapshots.get(&sequence));
+        let Some(mut app) = states.find(|app| app.state() == state).cloned() else {
+            let (at, incarnation) = (self.now + 100, self.nodes[i].incarnation);
+            let transfer = Box::new(OrderedTransfer(transfer));
+            return self.push(at, Event::Fetched { node: i, incarnation, transfer });
+        };
+        self.installed += 1;
+        for link in transfer.links {
+            app.learn(link);
+        }
+        app.decisions.clear();
+        let executed = app.position();
+        self.nodes[i].app = app.clone();
+        // Durable before the replica hears of it.
+        self.nodes[i].stored = app;
+        self.step(i, Input::Installed(executed, transfer.certificate));
+        let node = &self.nodes[i];
+        let waiting = node.bodies.difference(&node.app.done).map(|request| (*request, 1)).collect();
+        self.step(i, Input::Requests(waiting));
     }
 
     fn step(&mut self, i: usize, input: Input) {
@@ -428,7 +500,8 @@ impl Cluster {
     }
 
     fn carry_out(&mut self, i: usize, ready: Ready) {
-        let Ready { records, messages, sealed, wanted, decisions, serve, evidence, halt } = ready;
+        let Ready { records, messages, sealed, wanted, decisions, serve, links, transfer, evidence, halt } =
+            ready;
         let node = &mut self.nodes[i];
         let honest = node.lie.is_none();
         node.journal.extend(records);
@@ -438,6 +511,14 @@ impl Cluster {
             }
             self.kill(i);
             return;
+        }
+        for link in links {
+            node.app.learn(link);
+        }
+        if let Some(transfer) = transfer {
+            let (at, incarnation) = (self.now + 20 + 2 * self.latency(), self.nodes[i].incarnation);
+            let transfer = Box::new(OrderedTransfer(transfer));
+            self.push(at, Event::Fetched { node: i, incarnation, transfer });
         }
         for message in messages {
             self.send(i, &message);
@@ -455,16 +536,34 @@ impl Cluster {
             self.push(at, event);
         }
         for proof in evidence {
-            assert_eq!(proof.verify(&self.council), Ok(()));
-            assert!(self.nodes[usize::from(proof.culprit().0)].lie.is_some(), "an honest member is accused");
+            // By its bytes alone, and the chain that anyone can check.
+            let decoded = Evidence::decode(&proof.encode()).unwrap();
+            assert_eq!(decoded, proof);
+            let chain = self.chain();
+            let culprit = decoded.verify(chain.council_of(decoded.epoch()).unwrap()).unwrap();
+            assert!(self.nodes[usize::from(culprit.0)].lie.is_some(), "an honest member is accused");
             self.evidence.push(proof);
         }
         for decision in decisions {
             if honest {
                 self.check_agreement(i, &decision);
             }
-            let state = self.nodes[i].app.execute(&decision);
-            self.step(i, Input::Executed(decision.sequence, state));
+            let node = &mut self.nodes[i];
+            let (state, change) = node.app.execute(&decision, &self.changes);
+            let sequence = decision.sequence;
+            if change.is_some() || sequence.0.is_multiple_of(self.config.checkpoint_interval) {
+                node.snapshots.insert(sequence, node.app.clone());
+                if node.snapshots.len() > 4 {
+                    node.snapshots.pop_first();
+                }
+            }
+            self.step(
+                i,
+                match change {
+                    None => Input::Executed(sequence, state),
+                    Some(change) => Input::EpochEnded(sequence, state, change),
+                },
+            );
         }
         for want in wanted {
             for request in want.requests {
@@ -482,19 +581,21 @@ impl Cluster {
             }
         }
         for range in serve {
-            for sequence in range.from.0..=range.through.0 {
-                let (batch, proof) =
-                    self.nodes[i].app.decisions[usize::try_from(sequence).unwrap() - 1].clone();
-                self.send(
-                    i,
-                    &Outbound { to: Recipient::One(range.to), message: Message::Decided(batch, proof) },
-                );
+            let app = &self.nodes[i].app;
+            let links = app.chain.links_from(Sequence(range.from.0 - 1)).take(jurat_pbft::MAX_LINKS_AHEAD);
+            let kept = Sequence(app.sequence.0.saturating_sub(self.keep).max(range.from.0));
+            let decisions =
+                app.decisions.range(kept..).take_while(|(sequence, _)| **sequence <= range.through);
+            let decisions =
+                decisions.map(|(_, (batch, proof))| Message::Decided(batch.clone(), proof.clone()));
+            let messages: Vec<_> = links.cloned().map(Message::Epoch).chain(decisions).collect();
+            for message in messages {
+                self.send(i, &Outbound { to: Recipient::One(range.to), message });
             }
         }
     }
 
     fn check_agreement(&mut self, i: usize, decision: &Decision) {
-        assert_eq!(decision.proof.verify(&self.council), Ok(()));
         let this = (decision.batch.clone(), decision.time);
         let first = self.decided.entry(decision.sequence).or_insert_with(|| this.clone());
         if *first != this {
@@ -502,25 +603,10 @@ impl Cluster {
         }
     }
 
-    fn send(&mut self, from: usize, outbound: &Outbound) {
-        let all = 0..self.nodes.len();
-        let to: Vec<usize> = match outbound.to {
-            Recipient::All => all.filter(|to| *to != from).collect(),
-            Recipient::One(to) => vec![usize::from(to.0)],
-        };
-        for to in to {
-            let message = match self.nodes[from].lie {
-                None => Some(outbound.message.clone()),
-                Some(lie) => self.twist(from, to, lie, &outbound.message),
-            };
-            let Some(message) = message else { continue };
-            self.deliver(from, to, &message);
-        }
-    }
-
     fn deliver(&mut self, from: usize, to: usize, message: &Message) {
         self.messages += 1;
-        if self.is_cut(from, to) || self.rng.random_bool(self.weather.loss) {
+        // A new member is not here yet.
+        if to >= self.nodes.len() || self.is_cut(from, to) || self.rng.random_bool(self.weather.loss) {
             return;
         }
         let copies = 1 + usize::from(self.rng.random_bool(self.weather.repeat));
@@ -529,61 +615,6 @@ impl Cluster {
             let message = Box::new(OrderedMessage(message.clone()));
             self.push(at, Event::Message { from, to, message });
         }
-    }
-
-    /// What a lying member sends instead.
-    fn twist(&mut self, from: usize, to: usize, lie: Lie, message: &Message) -> Option<Message> {
-        match lie {
-            Lie::Silence => None,
-            Lie::Equivocation => {
-                if to % 4 != 3 {
-                    return Some(message.clone());
-                }
-                Some(match message {
-                    Message::PrePrepare(vote, batch) => {
-                        let other = other_batch(batch);
-                        Message::PrePrepare(self.resign(from, &vote.statement, other.digest()), other)
-                    }
-                    Message::Vote(vote) => {
-                        match self.nodes[from].replica.as_ref().and_then(|r| accepted(r, vote.statement)) {
-                            Some(batch) => Message::Vote(self.resign(
-                                from,
-                                &vote.statement,
-                                other_batch(&batch).digest(),
-                            )),
-                            None => message.clone(),
-                        }
-                    }
-                    other => other.clone(),
-                })
-            }
-            Lie::Noise => {
-                let noise: u8 = self.rng.random();
-                if noise < 60 && !self.nodes[from].heard.is_empty() {
-                    let pick = self.rng.random_range(0..self.nodes[from].heard.len());
-                    let old = self.nodes[from].heard[pick].clone();
-                    self.deliver(from, to, &old);
-                }
-                match message {
-                    Message::Vote(vote) if noise > 120 => {
-                        let mut bytes = [0; 32];
-                        self.rng.fill_bytes(&mut bytes);
-                        let batch = jurat_pbft::BatchDigest(Digest::from_bytes(bytes));
-                        let other = Message::Vote(self.resign(from, &vote.statement, batch));
-                        if noise > 200 {
-                            self.deliver(from, to, &other);
-                            return Some(message.clone());
-                        }
-                        Some(other)
-                    }
-                    other => Some(other.clone()),
-                }
-            }
-        }
-    }
-
-    fn resign(&self, from: usize, vote: &Vote, batch: jurat_pbft::BatchDigest) -> Signed<Vote> {
-        sign(&self.council, &self.keys[from], Vote { batch, ..*vote })
     }
 
     fn latency(&mut self) -> u64 {
@@ -595,34 +626,4 @@ impl Cluster {
         self.next_event += 1;
         self.events.push(Reverse((at, self.next_event, event)));
     }
-}
-
-/// The batch that an equivocating primary shows to the other half.
-pub(crate) fn other_batch(batch: &Batch) -> Batch {
-    let mut other = batch.clone();
-    other.requests.reverse();
-    other
-}
-
-/// The batch that a replica accepted at the slot of a vote, read from what its journal would hold.
-fn accepted(replica: &Replica, vote: Vote) -> Option<Batch> {
-    replica.live_records().into_iter().find_map(|record| match record {
-        Record::Accepted(known, batch) if known.statement.batch == vote.batch => Some(batch),
-        _ => None,
-    })
-}
-
-/// Signs as a member, by the layout of `docs/formats.md`.
-pub(crate) fn sign<S: Statement>(council: &Council, key: &SigningKey, statement: S) -> Signed<S> {
-    let signer = council.id_of(&key.verifying_key()).unwrap();
-    let mut body = council.epoch().0.to_be_bytes().to_vec();
-    body.extend_from_slice(council.digest().as_bytes());
-    body.extend_from_slice(&signer.0.to_be_bytes());
-    statement.layout(&mut body);
-    let signature = statement.domain().sign(key, council.network(), &body);
-    Signed { signer, statement, signature }
-}
-
-pub(crate) fn id(i: usize) -> ReplicaId {
-    ReplicaId(u16::try_from(i).unwrap())
 }

@@ -59,6 +59,12 @@ pub enum LogError {
         /// The size of the log.
         size: TreeSize,
     },
+    /// The caller asked for the subject map within a batch, where there is none.
+    #[error("asked for the subject map of {asked} leaves, which is within a batch: there is one after each")]
+    NoSubjectMap {
+        /// The size asked for.
+        asked: TreeSize,
+    },
     /// The caller asked for a proof that can't exist.
     #[error("no such proof: {0}")]
     NoSuchProof(ProofError),
@@ -119,8 +125,8 @@ pub enum LogError {
     },
 }
 
-const RESTORE: &str = "restore the file from a mirror or a backup, or give the node a new data directory and \
-                       let it catch up; `jurat log fsck` shows all that is wrong";
+const RESTORE: &str = "restore the file from a mirror or a backup; if that can't be done, docs/operating.md, \
+                       \"A lost or an old data directory\"; `jurat log fsck` shows all that is wrong";
 
 /// In which way a file of the log is damaged.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -136,6 +142,8 @@ pub enum Damage {
     NotInTile(TileCoord),
     /// An entry doesn't have the hash that the tile of leaf hashes has for it.
     Entry(LeafIndex),
+    /// A node of the subject map is missing or isn't the one that was stored.
+    SubjectMap,
     /// A bundle isn't a sequence of so many entries.
     Bundle(String),
 }
@@ -146,6 +154,7 @@ impl fmt::Display for Damage {
             Self::Length { needed, found } => write!(f, "it has {found} bytes instead of {needed}"),
             Self::NotInTile(parent) => write!(f, "it doesn't make the hash that {parent} has for it"),
             Self::Entry(index) => write!(f, "entry {index} doesn't have the hash in its tile"),
+            Self::SubjectMap => f.write_str("a node of the subject map is missing or isn't the one stored"),
             Self::Bundle(reason) => f.write_str(reason),
         }
     }

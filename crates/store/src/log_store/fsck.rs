@@ -3,9 +3,17 @@
 use std::path::PathBuf;
 
 use jurat_crypto::Digest;
-use jurat_log::{LeafIndex, RightEdge, TILE_WIDTH, Tile, TileCoord, TileKind, leaf_hash, split_bundle};
+use jurat_log::{
+    LeafIndex, RightEdge, SearchTerm, SubjectMap, TILE_WIDTH, Tile, TileCoord, TileKind, TreeSize, leaf_hash,
+    split_bundle,
+};
 
-use super::{LogError, LogHead, files::LogFiles, index::Index};
+use super::{
+    LogError, LogHead,
+    files::LogFiles,
+    index::Index,
+    subjects::{Subjects, subject},
+};
 use crate::DataDir;
 
 /// The most findings that are described; the others are counted.
@@ -33,7 +41,7 @@ pub struct Finding {
 }
 
 /// Rebuilds everything from the entry bundles of a data directory's log: the hashes, all tiles,
-/// the index and the root, and reports each difference. Repairs
+/// the index, the subject map after each batch, and the root, and reports each difference. Repairs
 /// nothing. The log must not be open.
 ///
 /// One damaged entry shows in its tile, in the tiles above and in the root. Where a bundle can't
@@ -48,6 +56,10 @@ pub fn fsck(dir: &DataDir) -> Result<FsckReport, LogError> {
         files,
         index,
         edge: RightEdge::new(),
+        terms: Some(0),
+        subjects: Some(Subjects::new(SubjectMap::EMPTY, 0)),
+        batch: Vec::new(),
+        maps: 0,
         report: FsckReport { head, findings: Vec::new(), more: 0 },
     };
     check.run()?;
@@ -59,6 +71,14 @@ struct Check {
     index: Index,
     /// Of what was read so far.
     edge: RightEdge,
+    /// How many search terms the entries read so far have, if all of them could be read.
+    terms: Option<u64>,
+    /// The subject map of the batches read so far, until it can't be made any more.
+    subjects: Option<Subjects>,
+    /// What the batch being read adds to it.
+    batch: Vec<(Digest, LeafIndex)>,
+    /// How many batches changed it.
+    maps: u64,
     report: FsckReport,
 }
 
@@ -81,6 +101,8 @@ impl Check {
         for tile in self.edge.clone().partial_tiles() {
             self.check_tile(&tile)?;
         }
+        self.end_batch(head.size)?;
+        self.check_subject_count()?;
         let root = self.edge.root();
         if root != head.root {
             let problem = format!("the root is recorded as {}, the entries make {root}", head.root);
@@ -91,14 +113,15 @@ impl Check {
 
     /// The hashes of a bundle's entries, or if it's damaged those in its tile, or nothing.
     fn leaf_hashes(&mut self, bundle: TileCoord) -> Result<Option<Vec<Digest>>, LogError> {
-        let bytes = self.files.read(bundle);
-        let hashes = bytes.and_then(|bytes| {
-            let entries = split_bundle(bundle, &bytes).map_err(|e| self.files.bad_bundle(bundle, e))?;
-            Ok(entries.into_iter().map(leaf_hash).collect())
-        });
-        if let Some(hashes) = self.or_find(hashes)? {
-            return Ok(Some(hashes));
+        if let Some(bytes) = self.or_find(self.files.read(bundle))? {
+            let entries = split_bundle(bundle, &bytes).map_err(|e| self.files.bad_bundle(bundle, e));
+            if let Some(entries) = self.or_find(entries)? {
+                self.check_terms(bundle, &entries)?;
+                return Ok(Some(entries.into_iter().map(leaf_hash).collect()));
+            }
         }
+        // By what its entries are found nobody knows.
+        (self.subjects, self.terms) = (None, None);
         let Ok(tile) = TileCoord::new(TileKind::Hashes(0), bundle.index(), bundle.width()) else {
             return Ok(None);
         };
@@ -131,11 +154,74 @@ impl Check {
         Ok(())
     }
 
+    fn check_terms(&mut self, bundle: TileCoord, entries: &[&[u8]]) -> Result<(), LogError> {
+        let first = bundle.index() * TILE_WIDTH as u64;
+        for (index, entry) in (first..).map_while(|index| LeafIndex::new(index).ok()).zip(entries) {
+            if self.index.batch_of(index)?.is_some_and(|batch| batch.first == index)
+                && let Ok(size) = TreeSize::new(index.value())
+            {
+                self.end_batch(size)?;
+            }
+            for term in SearchTerm::of_entry(entry) {
+                self.terms = self.terms.map(|terms| terms + 1);
+                self.batch.extend(subject(term).map(|subject| (subject, index)));
+                if self.index.find(term, index, 1)?.first() != Some(&index) {
+                    let problem = format!("entry {index} is not found by {term:?}");
+                    self.find(self.index.path().into(), problem);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the subject map of a batch that ends at a size from the one before, and compares.
+    fn end_batch(&mut self, size: TreeSize) -> Result<(), LogError> {
+        let batch = std::mem::take(&mut self.batch);
+        let Some(mut subjects) = self.subjects.take() else { return Ok(()) };
+        let index = &self.index;
+        let load = |page| index.subject_page(page)?.ok_or_else(|| index.damaged_subjects());
+        let grown = subjects.grow(&batch, load, || index.damaged_subjects());
+        let Some(grown) = self.or_find(grown)? else { return Ok(()) };
+        self.maps += u64::from(!batch.is_empty());
+        let found = self.index.subject_map(size)?;
+        let mut same = found == grown.map;
+        for (number, page) in (grown.first..).zip(&grown.pages) {
+            same &= self.index.subject_page(number)?.as_ref() == Some(page);
+        }
+        if !same {
+            let problem = format!(
+                "the subject map after {size} entries has the root {}, the entries make {}, or other nodes",
+                found.root().digest(),
+                grown.map.root().digest()
+            );
+            self.find(self.index.path().into(), problem);
+            return Ok(());
+        }
+        subjects.take(grown);
+        self.subjects = Some(subjects);
+        Ok(())
+    }
+
+    fn check_subject_count(&mut self) -> Result<(), LogError> {
+        let Some(subjects) = &self.subjects else { return Ok(()) };
+        let (pages, maps) = (self.index.subject_page_end()?, self.index.subject_map_count()?);
+        if (pages, maps) != (subjects.end(), self.maps) {
+            let problem = format!(
+                "{maps} subject maps are recorded on {pages} pages, the entries make {} on {}",
+                self.maps,
+                subjects.end()
+            );
+            self.find(self.index.path().into(), problem);
+        }
+        Ok(())
+    }
+
     fn check_sequences(&mut self) -> Result<(), LogError> {
         let head = self.report.head;
         let mut problems = Vec::new();
-        let (mut next, mut size) = (None, 0);
+        let (mut next, mut size, mut batches) = (None, 0, 0);
         self.index.for_each_sequence(|sequence, first, count| {
+            batches += u64::from(count > 0);
             if next.is_some_and(|next| next != sequence) || first != size {
                 problems.push(format!("sequence {sequence} doesn't begin where the one before ends"));
             }
@@ -143,6 +229,14 @@ impl Check {
         })?;
         if next.and_then(|next| next.checked_sub(1)) != head.sequence || size != head.size.value() {
             problems.push("the sequences don't end where the log does".into());
+        }
+        let found = self.index.batch_count()?;
+        if found != batches {
+            problems.push(format!("the times of {found} batches are recorded, {batches} have entries"));
+        }
+        let found = self.index.term_count()?;
+        if let Some(terms) = self.terms.filter(|terms| *terms != found) {
+            problems.push(format!("{found} search terms are recorded, the entries have {terms}"));
         }
         let leaves = self.index.leaf_count()?;
         if leaves != head.size.value() {

@@ -8,13 +8,13 @@ use std::{
 };
 
 use jurat_crypto::Digest;
-use jurat_log::{LeafIndex, TreeSize};
+use jurat_log::{LeafIndex, SearchTerm, SubjectMap, SubjectRoot, TreeSize, UnixMillis};
 use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, StorageBackend,
     TableDefinition,
 };
 
-use super::{LogError, LogHead, SequenceRecord, memory::Frozen};
+use super::{BatchOrigin, Damage, LogError, LogHead, SequenceRecord, memory::Frozen, subjects::Page};
 use crate::{DataDir, Lock, VfsFile, vfs::sync_parent};
 
 const FILE: &str = "index.redb";
@@ -24,8 +24,17 @@ const CACHE_BYTES: usize = 64 << 20;
 
 /// Leaf hash to the leaf's index.
 const LEAVES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("leaves");
+/// Search term and the index of an entry that has it, 33 bytes and 8 in big-endian.
+const TERMS: TableDefinition<'_, &[u8; TERM_KEY], ()> = TableDefinition::new("terms");
+const TERM_KEY: usize = 33 + 8;
+/// Number to nodes of the subject map.
+const SUBJECT_PAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("subject-pages");
+/// Size behind a batch that changed the subject map to the map's root and its topmost node's place.
+const SUBJECT_MAPS: TableDefinition<'_, u64, (&[u8; 32], u64)> = TableDefinition::new("subject-maps");
 /// Sequence to the index of its first leaf, the number of its leaves and its record.
 const SEQUENCES: TableDefinition<'_, u64, (u64, u64, &[u8])> = TableDefinition::new("sequences");
+/// First leaf of a batch that has leaves to its sequence and its time.
+const BATCHES: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("batches");
 /// Size to the certified checkpoint of that size.
 const CHECKPOINTS: TableDefinition<'_, u64, &str> = TableDefinition::new("checkpoints");
 /// One row: size, root, last sequence, size at the flush before, the caller's state.
@@ -81,7 +90,11 @@ impl Index {
     fn make_tables(&self) -> Result<(), LogError> {
         self.write(|transaction| {
             transaction.open_table(LEAVES)?;
+            transaction.open_table(TERMS)?;
+            transaction.open_table(SUBJECT_PAGES)?;
+            transaction.open_table(SUBJECT_MAPS)?;
             transaction.open_table(SEQUENCES)?;
+            transaction.open_table(BATCHES)?;
             transaction.open_table(CHECKPOINTS)?;
             transaction.open_table(STATE)?;
             Ok(())
@@ -100,7 +113,9 @@ impl Index {
         let Some((size, root, sequence, previous, state)) = self.done(read())? else {
             return Ok(Flushed { head: LogHead::EMPTY, previous: TreeSize::EMPTY, state: Arc::from([]) });
         };
-        let head = LogHead { size: self.size(size)?, root, sequence };
+        let size = self.size(size)?;
+        let subjects = self.subject_map(size)?.root();
+        let head = LogHead { size, root, subjects, sequence };
         Ok(Flushed { head, previous: self.size(previous)?, state })
     }
 
@@ -112,9 +127,25 @@ impl Index {
             for (hash, index) in &generation.leaves {
                 table.insert(hash.as_bytes(), index.value())?;
             }
+            let mut table = transaction.open_table(TERMS)?;
+            for (term, index) in &generation.terms {
+                table.insert(&term_key(*term, index.value()), ())?;
+            }
+            let mut table = transaction.open_table(SUBJECT_PAGES)?;
+            for (number, page) in &generation.subject_pages {
+                table.insert(number, &**page)?;
+            }
+            let mut table = transaction.open_table(SUBJECT_MAPS)?;
+            for (size, map) in &generation.subject_maps {
+                table.insert(size.value(), (map.root().digest().as_bytes(), map.top()))?;
+            }
             let mut table = transaction.open_table(SEQUENCES)?;
             for (sequence, record) in &generation.sequences {
                 table.insert(sequence, (record.first.value(), record.count, &*record.record))?;
+            }
+            let mut table = transaction.open_table(BATCHES)?;
+            for (first, (sequence, time)) in &generation.batches {
+                table.insert(first.value(), (*sequence, time.0))?;
             }
             let mut table = transaction.open_table(CHECKPOINTS)?;
             for (size, note) in &generation.checkpoints {
@@ -136,6 +167,69 @@ impl Index {
         index.map(|index| LeafIndex::new(index).map_err(|error| failed(&self.path, error))).transpose()
     }
 
+    /// The first entries at or behind an index that have a term.
+    pub(super) fn find(
+        &self,
+        term: SearchTerm,
+        from: LeafIndex,
+        limit: usize,
+    ) -> Result<Vec<LeafIndex>, LogError> {
+        let keys = term_key(term, from.value())..=term_key(term, u64::MAX);
+        let read = || {
+            let table = self.database.begin_read()?.open_table(TERMS)?;
+            let rows = table.range::<&[u8; TERM_KEY]>(&keys.start()..=&keys.end())?;
+            rows.take(limit).map(|row| Ok(term_key_index(row?.0.value()))).collect()
+        };
+        let indices: Vec<u64> = self.done(read())?;
+        let index = |index| LeafIndex::new(index).map_err(|error| failed(&self.path, error));
+        indices.into_iter().map(index).collect()
+    }
+
+    /// How many pairs of a term and an entry there are.
+    pub(super) fn term_count(&self) -> Result<u64, LogError> {
+        self.done((|| Ok(self.database.begin_read()?.open_table(TERMS)?.len()?))())
+    }
+
+    pub(super) fn subject_page(&self, number: u64) -> Result<Option<Page>, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(SUBJECT_PAGES)?;
+            Ok(table.get(number)?.map(|page| Arc::from(page.value())))
+        };
+        self.done(read())
+    }
+
+    /// The number of the next page.
+    pub(super) fn subject_page_end(&self) -> Result<u64, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(SUBJECT_PAGES)?;
+            Ok(table.last()?.map_or(0, |(number, _)| number.value() + 1))
+        };
+        self.done(read())
+    }
+
+    /// The subject map of the last batch that ends at a size or before.
+    pub(super) fn subject_map(&self, size: TreeSize) -> Result<SubjectMap, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(SUBJECT_MAPS)?;
+            let row = table.range(..=size.value())?.next_back().transpose()?;
+            Ok(row.map_or(SubjectMap::EMPTY, |(_, row)| {
+                let (root, top) = row.value();
+                SubjectMap::new(SubjectRoot::from_digest(Digest::from_bytes(*root)), top)
+            }))
+        };
+        self.done(read())
+    }
+
+    /// How many batches changed the subject map.
+    pub(super) fn subject_map_count(&self) -> Result<u64, LogError> {
+        self.done((|| Ok(self.database.begin_read()?.open_table(SUBJECT_MAPS)?.len()?))())
+    }
+
+    /// Nodes of the subject map aren't what they were.
+    pub(super) fn damaged_subjects(&self) -> LogError {
+        LogError::Damaged { path: self.path.clone(), damage: Damage::SubjectMap }
+    }
+
     pub(super) fn sequence(&self, sequence: u64) -> Result<Option<SequenceRecord>, LogError> {
         let read = || {
             let table = self.database.begin_read()?.open_table(SEQUENCES)?;
@@ -146,6 +240,23 @@ impl Index {
         };
         let Some((first, count, record)) = self.done(read())? else { return Ok(None) };
         Ok(Some(SequenceRecord { first: self.size(first)?, count, record }))
+    }
+
+    /// The batch that appended a leaf.
+    pub(super) fn batch_of(&self, leaf: LeafIndex) -> Result<Option<BatchOrigin>, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(BATCHES)?;
+            let row = table.range(..=leaf.value())?.next_back().transpose()?;
+            Ok(row.map(|(first, row)| (first.value(), row.value())))
+        };
+        let Some((first, (sequence, time))) = self.done(read())? else { return Ok(None) };
+        let first = LeafIndex::new(first).map_err(|error| failed(&self.path, error))?;
+        Ok(Some(BatchOrigin { sequence, time: UnixMillis(time), first }))
+    }
+
+    /// How many batches have leaves.
+    pub(super) fn batch_count(&self) -> Result<u64, LogError> {
+        self.done((|| Ok(self.database.begin_read()?.open_table(BATCHES)?.len()?))())
     }
 
     /// The checkpoint of the smallest size from `size` on.
@@ -212,6 +323,19 @@ impl Index {
     fn size(&self, leaves: u64) -> Result<TreeSize, LogError> {
         TreeSize::new(leaves).map_err(|error| failed(&self.path, error))
     }
+}
+
+fn term_key(term: SearchTerm, index: u64) -> [u8; TERM_KEY] {
+    let mut key = [0; TERM_KEY];
+    key[..33].copy_from_slice(&term.to_bytes());
+    key[33..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
+fn term_key_index(key: &[u8; TERM_KEY]) -> u64 {
+    let mut index = [0; 8];
+    index.copy_from_slice(&key[33..]);
+    u64::from_be_bytes(index)
 }
 
 fn failed(path: &Path, error: impl Error + Send + Sync + 'static) -> LogError {

@@ -1,11 +1,19 @@
 //! What the log store holds in memory: the right edge, and what no flush has written yet.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jurat_crypto::Digest;
-use jurat_log::{LeafIndex, RightEdge, TILE_WIDTH, Tile, TileCoord, TreeSize};
+use jurat_log::{
+    LeafIndex, RightEdge, SearchTerm, SubjectMap, TILE_WIDTH, Tile, TileCoord, TreeSize, UnixMillis,
+};
 
-use super::{Batch, LogEntry, LogError, LogHead, MAX_UNFLUSHED_BYTES, SequenceRecord};
+use super::{
+    Batch, LogEntry, LogError, LogHead, MAX_UNFLUSHED_BYTES, SequenceRecord,
+    subjects::{Grown, Page},
+};
 
 /// Locked for moments only, never while the disk is used.
 pub(super) struct Memory {
@@ -27,11 +35,18 @@ pub(super) struct Generation {
     pub(super) end: LogHead,
     pub(super) entries: Vec<LogEntry>,
     pub(super) leaves: BTreeMap<Digest, LeafIndex>,
+    pub(super) terms: BTreeSet<(SearchTerm, LeafIndex)>,
+    /// By their numbers.
+    pub(super) subject_pages: BTreeMap<u64, Page>,
+    /// The maps of the batches that changed it, by the size of the log behind them.
+    pub(super) subject_maps: BTreeMap<TreeSize, SubjectMap>,
     pub(super) full_tiles: BTreeMap<TileCoord, Arc<Tile>>,
     pub(super) sequences: BTreeMap<u64, SequenceRecord>,
+    /// First leaf to sequence and time, of the batches that have leaves.
+    pub(super) batches: BTreeMap<LeafIndex, (u64, UnixMillis)>,
     /// Those put meanwhile, whatever their size.
     pub(super) checkpoints: BTreeMap<TreeSize, Arc<str>>,
-    /// Of entries, records and checkpoints.
+    /// Of entries, their terms, pages of the subject map, records and checkpoints.
     bytes: usize,
 }
 
@@ -61,8 +76,12 @@ impl Generation {
             end: start,
             entries: Vec::new(),
             leaves: BTreeMap::new(),
+            terms: BTreeSet::new(),
+            subject_pages: BTreeMap::new(),
+            subject_maps: BTreeMap::new(),
             full_tiles: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            batches: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
             bytes: 0,
         }
@@ -80,20 +99,32 @@ impl Memory {
         self.growing.end
     }
 
-    /// Appends a batch, whose sequence is the next one.
-    pub(super) fn append(&mut self, batch: Batch) -> Result<(), LogError> {
-        let Batch { sequence, record, entries } = batch;
-        self.reserve(record.len() + entries.iter().map(|entry| entry.bytes().len()).sum::<usize>())?;
+    /// Appends a batch, whose sequence is the next one, and what it adds to the subject map.
+    pub(super) fn append(&mut self, batch: Batch, grown: &Grown) -> Result<(), LogError> {
+        let Batch { sequence, time, record, entries } = batch;
+        let terms = |entry: &LogEntry| size_of_val(entry.terms());
+        let bytes = entries.iter().map(|entry| entry.bytes().len() + terms(entry)).sum::<usize>();
+        let pages = grown.pages.iter().map(|page| page.len()).sum::<usize>();
+        self.reserve(record.len() + bytes + pages)?;
         let growing = &mut self.growing;
         let first = growing.end.size;
+        if let (Ok(leaf), false) = (LeafIndex::new(first.value()), entries.is_empty()) {
+            growing.batches.insert(leaf, (sequence, time));
+        }
         for (index, entry) in (first.value()..).map_while(|index| LeafIndex::new(index).ok()).zip(&entries) {
             growing.leaves.insert(entry.leaf_hash(), index);
+            growing.terms.extend(entry.terms().iter().map(|term| (*term, index)));
         }
         let full = self.edge.extend(entries.iter().map(LogEntry::leaf_hash));
         growing.full_tiles.extend(full.into_iter().map(|tile| (tile.coord(), Arc::new(tile))));
         growing.sequences.insert(sequence, SequenceRecord { first, count: entries.len() as u64, record });
         growing.entries.extend(entries);
-        growing.end = LogHead { size: self.edge.size(), root: self.edge.root(), sequence: Some(sequence) };
+        let (size, subjects) = (self.edge.size(), grown.map.root());
+        if subjects != growing.end.subjects {
+            growing.subject_pages.extend((grown.first..).zip(grown.pages.iter().cloned()));
+            growing.subject_maps.insert(size, grown.map);
+        }
+        growing.end = LogHead { size, root: self.edge.root(), subjects, sequence: Some(sequence) };
         Ok(())
     }
 
@@ -103,10 +134,14 @@ impl Memory {
         Ok(())
     }
 
+    /// How many bytes wait for a flush.
+    pub(super) fn unflushed_bytes(&self) -> usize {
+        self.generations().map(|generation| generation.bytes).sum()
+    }
+
     /// Counts bytes that wait for a flush, if there may be so many.
     fn reserve(&mut self, bytes: usize) -> Result<(), LogError> {
-        let waiting: usize = self.generations().map(|generation| generation.bytes).sum();
-        if waiting + bytes > MAX_UNFLUSHED_BYTES {
+        if self.unflushed_bytes() + bytes > MAX_UNFLUSHED_BYTES {
             return Err(LogError::NotFlushed);
         }
         self.growing.bytes += bytes;

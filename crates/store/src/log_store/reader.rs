@@ -1,18 +1,20 @@
 //! Reading the log: entries, tiles, proofs, look-ups.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
 use jurat_crypto::Digest;
 use jurat_log::{
-    ConsistencyProof, InclusionProof, LeafIndex, Nodes as _, TILE_WIDTH, Tile, TileCoord, TileKind,
-    TiledNodes, TreeSize, leaf_hash, split_bundle, tree_root,
+    ConsistencyProof, ExpandedTile, InclusionProof, LeafIndex, Nodes as _, SearchTerm, SubjectMap,
+    SubjectProof, TILE_WIDTH, Tile, TileCoord, TileKind, TiledNodes, TreeSize, UnixMillis, leaf_hash,
+    split_bundle, tree_root,
 };
 
 use super::{
-    Damage, LogError, LogHead, MAX_CHECKPOINT_BYTES, SequenceRecord,
+    BatchOrigin, Damage, LogError, LogHead, MAX_CHECKPOINT_BYTES, SequenceRecord,
     error::{from_nodes, from_prover},
     files::encode_bundle,
     shared::Shared,
+    subjects::StoredNodes,
 };
 
 /// The most entries that [`LogReader::entries`] returns at once.
@@ -20,6 +22,9 @@ pub const MAX_ENTRIES_READ: usize = 4096;
 
 /// The most bytes that [`LogReader::entries`] returns at once, if there is more than one entry.
 pub const MAX_ENTRY_BYTES_READ: usize = 16 << 20;
+
+/// The most entries that [`LogReader::find`] returns at once.
+pub const MAX_FOUND: usize = 1000;
 
 /// A handle for reading the log from any thread, while it's appended to and flushed. Cheap to
 /// clone.
@@ -48,6 +53,60 @@ impl LogReader {
             Some(index) => Ok(Some(index)),
             None => self.0.index.index_of(leaf_hash),
         }
+    }
+
+    /// The first entries at or behind an index that have a search term, in order: as many as
+    /// there are, at most `limit` and [`MAX_FOUND`].
+    pub fn find(&self, term: SearchTerm, from: LeafIndex, limit: usize) -> Result<Vec<LeafIndex>, LogError> {
+        let limit = limit.min(MAX_FOUND);
+        let last = (term, LeafIndex::MAX);
+        // Memory first: what a flush moves to the disk meanwhile is found twice, but never missed.
+        let mut found: Vec<LeafIndex> = self
+            .0
+            .memory()
+            .generations()
+            .flat_map(|g| g.terms.range((term, from)..=last).take(limit).map(|(_, index)| *index))
+            .collect();
+        found.extend(self.0.index.find(term, from, limit)?);
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// The batch that appended a leaf of the log.
+    pub fn batch_of(&self, leaf: LeafIndex) -> Result<BatchOrigin, LogError> {
+        let size = self.head().size;
+        if !size.contains(leaf) {
+            return Err(LogError::NoSuchLeaf { index: leaf, size });
+        }
+        let in_memory = self.0.memory().generations().find_map(|g| {
+            let (first, (sequence, time)) = g.batches.range(..=leaf).next_back()?;
+            Some(BatchOrigin { sequence: *sequence, time: *time, first: *first })
+        });
+        let found = match in_memory {
+            Some(origin) => Some(origin),
+            None => self.0.index.batch_of(leaf)?,
+        };
+        found.ok_or(LogError::NoSuchLeaf { index: leaf, size })
+    }
+
+    /// How many leaves were appended before a time: those of batches ordered earlier.
+    pub fn size_before(&self, time: UnixMillis) -> Result<TreeSize, LogError> {
+        // Times never go back, so the leaves can be halved.
+        let (mut before, mut size) = (0, self.head().size.value());
+        while before < size {
+            let leaf = before.midpoint(size - 1);
+            let Ok(index) = LeafIndex::new(leaf) else { break };
+            let origin = self.batch_of(index)?;
+            if origin.time < time {
+                before = leaf + 1;
+            } else {
+                size = origin.first.value();
+            }
+        }
+        TreeSize::new(before)
+            .map_err(|_| LogError::NoSuchSize { asked: TreeSize::MAX, size: self.head().size })
     }
 
     /// The hash of a leaf.
@@ -175,6 +234,38 @@ impl LogReader {
         Ok(proof)
     }
 
+    /// The proof of what the log has about a subject, or that it has nothing, from the subject map
+    /// after the batch that made the log's size `size`.
+    pub fn subject_proof(&self, subject: &Digest, size: TreeSize) -> Result<SubjectProof, LogError> {
+        self.check_size(size)?;
+        // The next leaf begins another batch, unless there is none yet.
+        if let Ok(next) = LeafIndex::new(size.value())
+            && size != self.head().size
+            && self.batch_of(next)?.first != next
+        {
+            return Err(LogError::NoSubjectMap { asked: size });
+        }
+        let last =
+            |maps: &BTreeMap<TreeSize, SubjectMap>| maps.range(..=size).next_back().map(|(_, map)| *map);
+        let in_memory = self.0.memory().generations().find_map(|g| last(&g.subject_maps));
+        let map = match in_memory {
+            Some(map) => map,
+            None => self.0.index.subject_map(size)?,
+        };
+        let load = |page| self.0.subject_page(page);
+        let mut nodes = StoredNodes::new(load, || self.0.index.damaged_subjects());
+        let proof = map.prove(&mut nodes, subject)?;
+        proof
+            .verify(&map.root())
+            .map_err(|error| LogError::WrongProof { size, reason: error.to_string() })?;
+        Ok(proof)
+    }
+
+    /// How many bytes wait to be flushed, at most [`MAX_UNFLUSHED_BYTES`](crate::MAX_UNFLUSHED_BYTES).
+    pub fn unflushed_bytes(&self) -> usize {
+        self.0.memory().unflushed_bytes()
+    }
+
     /// The record of a sequence, and which leaves it appended.
     pub fn sequence_record(&self, sequence: u64) -> Result<Option<SequenceRecord>, LogError> {
         let in_memory = self.0.memory().generations().find_map(|g| g.sequences.get(&sequence).cloned());
@@ -228,11 +319,21 @@ impl LogReader {
         if asked > size { Err(LogError::NoSuchSize { asked, size }) } else { Ok(()) }
     }
 
-    fn nodes(
-        &self,
-        size: TreeSize,
-    ) -> TiledNodes<impl Fn(TileCoord) -> Result<Arc<jurat_log::ExpandedTile>, LogError>> {
-        TiledNodes::new(size, |coord| self.0.expanded(coord))
+    /// The nodes of the tree of `size` leaves, for one walk: on its way up it needs up to eight nodes
+    /// of a tile, which is looked up once.
+    fn nodes(&self, size: TreeSize) -> TiledNodes<impl Fn(TileCoord) -> Result<Arc<ExpandedTile>, LogError>> {
+        let last: RefCell<Option<Arc<ExpandedTile>>> = RefCell::default();
+        TiledNodes::new(size, move |asked: TileCoord| {
+            let covers = |tile: &&Arc<ExpandedTile>| {
+                tile.coord().full() == asked.full() && tile.coord().width() >= asked.width()
+            };
+            if let Some(tile) = last.borrow().as_ref().filter(covers) {
+                return Ok(Arc::clone(tile));
+            }
+            let tile = self.0.expanded(asked)?;
+            last.replace(Some(Arc::clone(&tile)));
+            Ok(tile)
+        })
     }
 }
 

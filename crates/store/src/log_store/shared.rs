@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use jurat_log::{ExpandedTile, TILE_WIDTH, TileCoord, TileKind, TreeSize};
 
-use super::{Damage, LogError, files::LogFiles, index::Index, memory::Memory, tile_cache::TileCache};
+use super::{
+    Damage, LogError, files::LogFiles, index::Index, memory::Memory, subjects::Page, tile_cache::TileCache,
+};
 
 /// The height of a tile's root over its hashes.
 const TILE_HEIGHT: u8 = 8;
@@ -36,6 +38,15 @@ impl Shared {
             self.files.publish_checkpoint(&note)?;
         }
         Ok(self.files.remove_partials(old, new)?)
+    }
+
+    /// A page of the subject map.
+    pub(super) fn subject_page(&self, number: u64) -> Result<Page, LogError> {
+        let in_memory = self.memory().generations().find_map(|g| g.subject_pages.get(&number).cloned());
+        match in_memory {
+            Some(page) => Ok(page),
+            None => self.index.subject_page(number)?.ok_or_else(|| self.index.damaged_subjects()),
+        }
     }
 
     /// A tile of hashes, as wide as it is by now, with the nodes that follow from it.

@@ -3,12 +3,19 @@
 // Each test file uses a part of this.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
-use std::{collections::BTreeMap, error::Error, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    error::Error,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
-use jurat_crypto::{Digest, NetworkId};
+use jurat_crypto::{Digest, KeyName, NetworkId, SignatureType, SigningKey, Vkey};
 use jurat_log::{
-    ConsistencyProof, InclusionProof, LeafIndex, Nodes as _, Tile, TileCoord, Tree, TreeSize, leaf_hash,
-    push_entry,
+    Attestation, ConsistencyProof, Entry, InclusionProof, LeafIndex, Nodes as _, STATEMENT_PAYLOAD_TYPE,
+    Statement, Subject, SubjectMap, SubjectNode, SubjectNodes, SubjectNodesMut, SubjectRoot, Tile, TileCoord,
+    Tree, TreeSize, UnixMillis, leaf_hash, push_entry,
 };
 use jurat_store::{
     Batch, DataDir, DataDirError, FlushPlan, LogEntry, LogError, LogHead, LogReader, LogStore, MemFs,
@@ -40,15 +47,33 @@ pub fn flush(store: &mut LogStore, state: &[u8]) -> Result<Option<LogHead>, LogE
     store.plan_flush(state)?.map(FlushPlan::write).transpose()
 }
 
-/// Entry `i` of every log in these tests: of different lengths, now and then an empty record.
+/// What entry `i` is an attestation of, if it is one.
+pub fn subject(i: u64) -> Option<Digest> {
+    (i % 16 == 5).then(|| Digest::of(&[u8::try_from(i / 32 % 256).unwrap()]))
+}
+
+fn attestation(i: u64, subject: &Digest) -> Vec<u8> {
+    let (key, name) = (SigningKey::from_seed(&[1; 32]), KeyName::new("attestor").unwrap());
+    let attestor = Vkey::new(name.clone(), SignatureType::Ed25519, key.verifying_key());
+    let subjects = [Subject::file(format!("file {i}"), subject)];
+    let payload = Statement::compose(&subjects, "https://example.com/t", None, &attestor).unwrap();
+    Entry::Attestation(Attestation::sign(&key, name, STATEMENT_PAYLOAD_TYPE, payload).unwrap()).encode()
+}
+
+/// Entry `i` of every log in these tests: of different lengths, a few of them attestations.
 pub fn entry(i: u64) -> Vec<u8> {
+    static ATTESTATIONS: Mutex<BTreeMap<u64, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    if let Some(subject) = subject(i) {
+        let mut known = ATTESTATIONS.lock().unwrap();
+        return known.entry(i).or_insert_with(|| attestation(i, &subject)).clone();
+    }
     format!("entry {i}").into_bytes().repeat(1 + usize::try_from(i % 7).unwrap())
 }
 
 /// The batch that follows in a log of `first` leaves.
 pub fn batch(sequence: u64, first: u64, count: u64) -> Batch {
     let entries = (first..first + count).map(|i| LogEntry::new(entry(i)).unwrap()).collect();
-    Batch { sequence, record: record(sequence), entries }
+    Batch { sequence, time: UnixMillis(sequence), record: record(sequence), entries }
 }
 
 pub fn record(sequence: u64) -> Arc<[u8]> {
@@ -78,6 +103,27 @@ pub struct Model {
     /// First leaf and number of leaves of the sequences, from 1 on.
     pub sequences: Vec<(u64, u64)>,
     pub checkpoints: BTreeMap<u64, String>,
+    /// The subject map's nodes, and the map after each sequence.
+    nodes: Nodes,
+    maps: Vec<SubjectMap>,
+}
+
+#[derive(Clone, Default)]
+struct Nodes(Vec<SubjectNode>);
+
+impl SubjectNodes for Nodes {
+    type Error = Infallible;
+
+    fn node(&mut self, place: u64, _: &Digest) -> Result<SubjectNode, Infallible> {
+        Ok(self.0[usize::try_from(place).unwrap()])
+    }
+}
+
+impl SubjectNodesMut for Nodes {
+    fn push(&mut self, node: &SubjectNode) -> Result<u64, Infallible> {
+        self.0.push(*node);
+        Ok(self.0.len() as u64 - 1)
+    }
 }
 
 impl Model {
@@ -93,6 +139,10 @@ impl Model {
         self.sequences.push((self.size(), count));
         let first = self.size();
         self.tree.extend((first..first + count).map(|i| leaf_hash(&entry(i))));
+        let subjects = (first..first + count).filter_map(|i| Some((subject(i)?, index(i))));
+        let mut map = self.maps.last().copied().unwrap_or(SubjectMap::EMPTY);
+        map.extend(&mut self.nodes, &subjects.collect::<Vec<_>>()).unwrap();
+        self.maps.push(map);
     }
 
     pub fn put_checkpoint(&mut self, leaves: u64) {
@@ -101,7 +151,8 @@ impl Model {
 
     pub fn head(&self) -> LogHead {
         let sequence = (!self.sequences.is_empty()).then_some(self.sequences.len() as u64);
-        LogHead { size: self.tree.size(), root: self.tree.root(), sequence }
+        let subjects = self.maps.last().map_or(SubjectRoot::EMPTY, SubjectMap::root);
+        LogHead { size: self.tree.size(), root: self.tree.root(), subjects, sequence }
     }
 
     /// The model as it was after some of its sequences.
@@ -157,6 +208,13 @@ impl Model {
         for (sequence, (first, count)) in (1..).zip(&self.sequences) {
             let found = reader.sequence_record(sequence)?.unwrap();
             assert_eq!((found.first.value(), found.count, found.record), (*first, *count, record(sequence)));
+        }
+        for ((first, count), map) in self.sequences.iter().zip(&self.maps) {
+            for digest in [subject(5), subject(16 * (first / 16) + 5), Some(Digest::of(b"never attested"))] {
+                let proof = reader.subject_proof(&digest.unwrap(), size(first + count))?;
+                assert_eq!(proof, map.prove(&mut self.nodes.clone(), &digest.unwrap()).unwrap());
+                assert!(proof.verify(&map.root()).is_ok());
+            }
         }
         assert_eq!(reader.sequence_record(self.sequences.len() as u64 + 1)?, None);
         Ok(())

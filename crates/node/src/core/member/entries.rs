@@ -4,7 +4,7 @@ use jurat_crypto::Digest;
 use jurat_gossip::{Budget, Verdict};
 use jurat_pbft::{Input, Recipient, ReplicaId, RequestDigest, Wanted};
 
-use super::Core;
+use super::{Core, Standing};
 use crate::core::{CheckedEntry, EntryBytes, Frame, Ledger, recovery::entry_records};
 
 /// Bytes of entries in one frame, about.
@@ -157,6 +157,8 @@ impl<L: Ledger> Core<L> {
     }
 
     pub(super) fn accepts_entries(&self) -> bool {
-        self.pool.len() < self.limits.max_waiting_entries && self.pool.bytes() < self.limits.max_waiting_bytes
+        self.standing() == Standing::Member
+            && self.pool.len() < self.limits.max_waiting_entries
+            && self.pool.bytes() < self.limits.max_waiting_bytes
     }
 }

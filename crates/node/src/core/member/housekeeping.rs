@@ -2,12 +2,15 @@
 
 use jurat_pbft::{Recipient, ReplicaId};
 
-use super::{Core, entries::FETCH_LIMIT};
+use super::{Core, Standing, entries::FETCH_LIMIT};
 use crate::core::{Frame, Halt, Ledger};
 
 impl<L: Ledger> Core<L> {
     pub(super) fn on_clock(&mut self, member: ReplicaId, wall: u64) {
         let offset = i64::try_from(i128::from(wall) - i128::from(self.now.wall.0)).unwrap_or(i64::MAX);
+        if !self.replica.council().contains(member) {
+            return;
+        }
         self.clock_offsets.insert(member, offset);
         let limit = i64::try_from(self.limits.max_clock_offset).unwrap_or(i64::MAX);
         for sign in [1, -1] {
@@ -30,14 +33,15 @@ impl<L: Ledger> Core<L> {
         self.next_housekeeping = self.now.elapsed + self.limits.housekeeping;
         self.effects.frames.push((Recipient::All, Frame::Clock(self.now.wall.0)));
         // A link may have dropped what it could not hold: the primary must know what waits.
-        let primary = self.replica.primary();
-        if primary != self.me && !self.replica.is_changing_view() {
+        let (primary, is_former) = (self.replica.primary(), self.standing() == Standing::Former);
+        if is_former || (primary != self.replica.id() && !self.replica.is_changing_view()) {
             let before = self.now.elapsed.saturating_sub(self.limits.overdue);
             let overdue = self.pool.overdue(before, self.now.elapsed, FETCH_LIMIT);
-            self.spread(Recipient::One(primary), overdue);
+            // Who left does not know the primary of those who order what it took.
+            self.spread(if is_former { Recipient::All } else { Recipient::One(primary) }, overdue);
         }
         if let Some(size) = self.cosigning.pending_sizes().next_back() {
-            let last = self.cosigning.own_pending().next_back().cloned();
+            let last = self.cosigning.own_pending(self.replica.id()).next_back().cloned();
             self.effects
                 .frames
                 .extend(last.map(|signatures| (Recipient::All, Frame::Signatures(signatures))));

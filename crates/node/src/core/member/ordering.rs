@@ -1,16 +1,17 @@
 //! What the replica asks for, and executing what it decides.
 
 use jurat_crypto::Digest;
-use jurat_log::{BatchStamp, TreeSize, UnixMillis};
+use jurat_log::{BatchStamp, UnixMillis};
 use jurat_pbft::{
-    Decision, Input, Message, Outbound, Ready, Recipient, RequestDigest, Sequence, StateDigest,
+    Change, Decision, Input, MAX_LINKS_AHEAD, Message, Outbound, Ready, Recipient, RequestDigest, Sequence,
+    StateDigest,
 };
 use jurat_trust::OrderedTime;
 
 use super::Core;
 use crate::{
     codec,
-    core::{Frame, Halt, Ledger, LedgerError, Record, Sealed, recovery::Executed},
+    core::{Frame, Halt, Ledger, LedgerError, Record, Sealed, recovery::Executed, state_digest},
 };
 
 impl<L: Ledger> Core<L> {
@@ -22,7 +23,8 @@ impl<L: Ledger> Core<L> {
     }
 
     pub(in crate::core) fn carry_out(&mut self, ready: Ready) {
-        let Ready { records, messages, sealed, wanted, decisions, serve, evidence, halt } = ready;
+        // Every decision is kept, so no state is ever fetched.
+        let Ready { records, messages, sealed, wanted, decisions, serve, links, evidence, halt, .. } = ready;
         if let Some(halt) = halt {
             return self.halt(halt);
         }
@@ -30,8 +32,16 @@ impl<L: Ledger> Core<L> {
         let frame = |Outbound { to, message }| (to, Frame::Consensus(message));
         self.effects.frames.extend(messages.into_iter().map(frame));
         self.effects.sealed.extend(sealed.into_iter().map(frame).map(|(to, frame)| Sealed::Send(to, frame)));
+        self.counters.evidence += evidence.len() as u64;
         self.effects.evidence.extend(evidence);
+        if let Err(halt) = self.on_links(links) {
+            return self.halt(halt);
+        }
         for range in serve {
+            let from = Sequence(range.from.0.saturating_sub(1));
+            let links: Vec<_> = self.links_from(from).take(MAX_LINKS_AHEAD).cloned().collect();
+            let links = links.into_iter().map(|link| Frame::Consensus(Message::Epoch(link)));
+            self.effects.frames.extend(links.map(|frame| (Recipient::One(range.to), frame)));
             for sequence in range.from.0..=range.through.0 {
                 match self.decided(Sequence(sequence)) {
                     Ok(Some(message)) => {
@@ -56,14 +66,16 @@ impl<L: Ledger> Core<L> {
         {
             let sequence = decision.sequence;
             match self.execute(decision) {
-                Ok(state) => self.consensus(Input::Executed(sequence, state)),
+                Ok((state, None)) => self.consensus(Input::Executed(sequence, state)),
+                Ok((state, Some(change))) => self.consensus(Input::EpochEnded(sequence, state, change)),
                 Err(halt) => return self.halt(halt),
             }
         }
     }
 
-    /// Appends a decided batch to the log and signs the checkpoint that follows from it.
-    pub(super) fn execute(&mut self, decision: Decision) -> Result<StateDigest, Halt> {
+    /// Appends a decided batch to the log and signs the checkpoint that follows from it. Gives the
+    /// state after it, and how it changes the council if it does.
+    pub(super) fn execute(&mut self, decision: Decision) -> Result<(StateDigest, Option<Change>), Halt> {
         let Decision { sequence, time, batch, proof } = decision;
         let mut entries = Vec::with_capacity(batch.requests.len());
         for RequestDigest(leaf) in &batch.requests {
@@ -73,22 +85,24 @@ impl<L: Ledger> Core<L> {
                 continue;
             }
             let entry = self.pool.remove(leaf).ok_or(Halt::MissingEntry(*leaf))?;
-            entries.push((*leaf, entry));
+            entries.push(entry);
         }
         if !batch.is_null() {
             // The replica's times only go forward.
             let _ = self.registry.advance(OrderedTime(time.0));
+            self.registry.settle();
         }
         self.counters.executed_batches += 1;
         self.counters.executed_entries += entries.len() as u64;
         let executed =
-            Executed { batch, proof, entries: entries.iter().map(|(_, entry)| entry.clone()).collect() };
-        let leaves: Vec<Digest> = entries.iter().map(|(leaf, _)| *leaf).collect();
-        let appended = self.ledger.append(sequence.0, executed.to_record(), entries)?;
+            Executed { batch, proof, entries: entries.iter().map(|entry| entry.bytes().clone()).collect() };
+        let change = self.change_in(&entries);
+        let leaves: Vec<Digest> = entries.iter().map(|entry| *entry.leaf()).collect();
+        let appended = self.ledger.append(sequence.0, UnixMillis(time.0), executed.to_record(), entries)?;
         self.unstored.insert(sequence, executed);
         if !leaves.is_empty() {
             let stamp = BatchStamp {
-                epoch: self.replica.council().epoch().0,
+                epoch: self.history.council().epoch().0,
                 sequence: sequence.0,
                 time: UnixMillis(time.0),
                 registry: self.registry.digest(),
@@ -97,14 +111,13 @@ impl<L: Ledger> Core<L> {
             self.cosign(appended.size, appended.root, stamp)?;
             self.effects.executed.push((leaves, appended.size));
         }
-        Ok(self.state_digest(appended.size, &appended.root))
-    }
-
-    /// SHA-256 of the label `jurat/v1/state` and LF, the log's size (8 bytes, big-endian) and root,
-    /// and the registry's digest.
-    pub(super) fn state_digest(&self, size: TreeSize, root: &Digest) -> StateDigest {
-        let (size, registry) = (size.value().to_be_bytes(), self.registry.digest());
-        StateDigest(Digest::of_parts(&[b"jurat/v1/state\n", &size, root.as_bytes(), registry.as_bytes()]))
+        let state = state_digest(appended.size, &appended.root, &self.registry.digest());
+        let change = change.map(|(change, authorised)| {
+            self.note_ending(sequence, &change, appended.size, appended.root);
+            authorised
+        });
+        self.go_to_next_epoch()?;
+        Ok((state, change))
     }
 
     /// The decision of a sequence, for a member that falls behind.

@@ -49,14 +49,14 @@ pub(crate) struct SubmitOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Wait {
+pub(super) enum Wait {
     Receipt,
 }
 
 /// The answer about one attestation.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Answer {
+pub(super) enum Answer {
     Receipt(ReceiptAnswer),
     Accepted {
         /// Where to ask for the receipt: `/api/v1/receipts/<leaf hash>`.
@@ -73,12 +73,9 @@ pub(crate) async fn submit(
     options: Result<Query<SubmitOptions>, axum::extract::rejection::QueryRejection>,
     request: Request<Body>,
 ) -> Response {
-    let Query(options) = match options {
-        Ok(options) => options,
-        Err(error) => {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, "unknown option", error.body_text());
-            return problem.field("wait").into_response();
-        }
+    let wait = match wait_of(options) {
+        Ok(wait) => wait,
+        Err(problem) => return problem.into_response(),
     };
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
@@ -95,15 +92,25 @@ pub(crate) async fn submit(
         let detail = format!("{} lines; a request has 1 to {MAX_LINES}", lines.len());
         return Problem::new(StatusCode::BAD_REQUEST, "wrong number of attestations", detail).into_response();
     }
-    let answers = match take_in(&shared, lines, options.wait).await {
+    let answers = match take_in(&shared, parse_all(lines).await, wait).await {
         Ok(answers) => answers,
         Err(problem) => return problem.into_response(),
     };
     if ndjson { ndjson_response(answers) } else { single_response(answers) }
 }
 
+/// For what a submission waits.
+pub(super) fn wait_of(
+    options: Result<Query<SubmitOptions>, axum::extract::rejection::QueryRejection>,
+) -> Result<Option<Wait>, Problem> {
+    let unknown = |error: axum::extract::rejection::QueryRejection| {
+        Problem::new(StatusCode::BAD_REQUEST, "unknown option", error.body_text()).field("wait")
+    };
+    options.map(|Query(options)| options.wait).map_err(unknown)
+}
+
 /// Reads a body, if there is room for what it says it has. The room is given back with the guard.
-async fn take_body(
+pub(super) async fn take_body(
     shared: &Shared,
     headers: &HeaderMap,
     body: Body,
@@ -143,7 +150,7 @@ fn lines(body: &Bytes) -> Vec<Bytes> {
         .collect()
 }
 
-fn single_response(answers: Vec<Answer>) -> Response {
+pub(super) fn single_response(answers: Vec<Answer>) -> Response {
     match answers.into_iter().next() {
         Some(Answer::Receipt(receipt)) => (StatusCode::OK, Json(receipt)).into_response(),
         Some(Answer::Refused { error }) => error.into_response(),
@@ -172,13 +179,12 @@ enum Taken {
     Waiting(Digest, oneshot::Receiver<()>),
 }
 
-/// Parses, checks, submits and, if asked to, waits. An error here is about the node, not a line.
-async fn take_in(
+/// Checks, submits and, if asked to, waits. An error here is about the node, not a line.
+pub(super) async fn take_in(
     shared: &Arc<Shared>,
-    lines: Vec<Bytes>,
+    parsed: Vec<Result<EntryBytes, Problem>>,
     wait: Option<Wait>,
 ) -> Result<Vec<Answer>, Problem> {
-    let parsed = parse_all(lines).await;
     let mut taken = Vec::with_capacity(parsed.len());
     let (mut unchecked, mut places) = (Vec::new(), Vec::new());
     for (place, entry) in parsed.into_iter().enumerate() {
@@ -202,6 +208,9 @@ async fn take_in(
         }
     }
     if !unchecked.is_empty() {
+        if let Some(reason) = shared.detail().no_member() {
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not a member", reason));
+        }
         if !shared.detail().accepts_entries {
             shared.http_stats.overloaded.fetch_add(1, Ordering::Relaxed);
             let detail = "too many entries wait to be ordered; nothing of this request was taken";
@@ -396,6 +405,8 @@ fn refusal_problem(refusal: &EntryRefusal) -> Problem {
         EntryRefusal::Entry(EntryError::TooLong(_)) => {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", refusal.to_string()).field("payload")
         }
-        EntryRefusal::Entry(_) => unprocessable("not an attestation", "the envelope".into()),
+        EntryRefusal::Entry(_) | EntryRefusal::Change(_) => {
+            unprocessable("not an attestation", "the envelope".into())
+        }
     }
 }

@@ -14,7 +14,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{problem::Problem, state::Shared};
+use super::{mirror_metrics::MirrorMetrics, problem::Problem, state::Shared};
 
 const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -22,9 +22,15 @@ const OPENMETRICS: HeaderValue =
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let mut registry = Registry::with_prefix("jurat");
+    registry.register_collector(Box::new(MirrorMetrics(shared.mirrors.clone())));
     registry.register_collector(Box::new(NodeMetrics(shared)));
+    answer(&registry)
+}
+
+/// The text of all metrics.
+pub(super) fn answer(registry: &Registry) -> Response {
     let mut text = String::new();
-    match encode(&mut text, &registry) {
+    match encode(&mut text, registry) {
         Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => Problem::internal(&error).into_response(),
     }
@@ -46,13 +52,16 @@ impl Collector for NodeMetrics {
         let detail = shared.detail();
         let (status, counters) = (&detail.status, &detail.counters);
         let as_gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let gauges: [(&str, &str, u64); 12] = [
+        let gauges: [(&str, &str, u64); 15] = [
             ("log_size", "Entries in the log", status.log_size),
             ("certified_size", "Entries covered by a cosigned checkpoint", status.certified_size),
+            ("epoch", "Epoch of the council", status.epoch),
+            ("council_size", "Members of the council", status.members.len() as u64),
             ("view", "Consensus view", status.view),
             ("changing_view", "Whether a view change is under way", status.changing_view.into()),
             ("sequence", "Last executed sequence", status.sequence),
             ("stable_sequence", "Last stable checkpoint", status.stable_sequence),
+            ("high_watermark", "Highest sequence that is voted on", status.high_watermark),
             ("has_quorum", "Whether enough members are connected", status.has_quorum.into()),
             ("waiting_entries", "Entries that wait to be ordered", status.waiting_entries as u64),
             ("waiting_bytes", "Bytes of entries that wait to be ordered", detail.waiting_bytes as u64),
@@ -68,10 +77,15 @@ impl Collector for NodeMetrics {
             let gauge = ConstGauge::new(as_gauge(value));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
-        let counts: [(&str, &str, u64); 18] = [
+        let counts: [(&str, &str, u64); 21] = [
             ("executed_entries", "Entries executed", counters.executed_entries),
             ("executed_batches", "Batches executed", counters.executed_batches),
             ("duplicate_entries", "Entries in batches that were logged already", counters.duplicate_entries),
+            (
+                "ineffective_changes",
+                "Changes of the council in batches that had no effect",
+                counters.ineffective_changes,
+            ),
             ("repeated_entries", "Entries from members that were known already", counters.repeated_entries),
             ("bad_entries", "Entries from members that failed a check", counters.bad_entries),
             (
@@ -87,6 +101,8 @@ impl Collector for NodeMetrics {
             ("bad_signatures", "Checkpoint signatures that did not hold", counters.bad_signatures),
             ("bad_checkpoints", "Checkpoints from members that were not usable", counters.bad_checkpoints),
             ("view_changes", "View changes called for", status.view_changes),
+            ("witness_forks", "Requests that proved a fork of another log", shared.witness.forks()),
+            ("evidence", "Proofs that a member contradicted itself", counters.evidence),
             (
                 "checked_entries",
                 "Entries whose signature was checked",
@@ -132,7 +148,8 @@ impl Collector for NodeMetrics {
         labelled(&mut encoder, "links", "What happened on links", "event", shared.link_counters.all())?;
         let refused = detail.refused.iter().map(|(refusal, count)| (format!("{refusal:?}"), *count));
         labelled(&mut encoder, "consensus_refused", "Consensus messages not acted on", "reason", refused)?;
-        let dropped = shared.outboxes.iter().map(|(member, outbox)| (member.clone(), outbox.dropped()));
+        let peers = shared.peers.all();
+        let dropped = peers.iter().map(|(_, peer)| (peer.name.clone(), peer.outbox.dropped()));
         labelled(
             &mut encoder,
             "frames_dropped",
@@ -144,7 +161,10 @@ impl Collector for NodeMetrics {
             status.members.iter().map(|member| (member.name.clone(), u64::from(member.connected)));
         labelled_gauge(&mut encoder, "member_connected", "Whether there is a link to a member", connected)?;
         let lag = status.members.iter().filter_map(|member| Some((member.name.clone(), member.lag?)));
-        labelled_gauge(&mut encoder, "member_lag", "Batches that a member is behind", lag)
+        labelled_gauge(&mut encoder, "member_lag", "Batches that a member is behind", lag)?;
+        let silence = status.members.iter().filter_map(|member| Some((member.name.clone(), member.silence?)));
+        let help = "Milliseconds since a member was heard";
+        labelled_gauge(&mut encoder, "member_silence_milliseconds", help, silence)
     }
 }
 

@@ -1,23 +1,26 @@
 //! Reading: the log as C2SP has it, and how the node does.
 
-use std::sync::Arc;
+use std::{io::Write, sync::Arc};
 
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use flate2::{Compression, write::GzEncoder};
 use jurat_log::{TileCoord, TileKind};
 use jurat_store::LogError;
 
 use super::{problem::Problem, state::Shared};
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+const ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Long enough for a crowd, short enough to be fresh.
-const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=1");
+pub(super) const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=1");
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// `GET /checkpoint`: the last one that a quorum cosigned.
@@ -33,8 +36,13 @@ pub(crate) async fn checkpoint(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-/// `GET /tile/<level>/<index>` and `GET /tile/entries/<index>`, partial or full.
-pub(crate) async fn tile(State(shared): State<Arc<Shared>>, Path(path): Path<String>) -> Response {
+/// `GET /tile/<level>/<index>` and `GET /tile/entries/<index>`, partial or full. Entries are
+/// compressed for who can read that; hashes would only grow.
+pub(crate) async fn tile(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "no such tile", "the log has no tile of this path");
     let coord: TileCoord = match format!("tile/{path}").parse() {
         Ok(coord) => coord,
@@ -42,17 +50,49 @@ pub(crate) async fn tile(State(shared): State<Arc<Shared>>, Path(path): Path<Str
             return Problem::new(StatusCode::NOT_FOUND, "not a tile", format!("{error}")).into_response();
         }
     };
+    if coord.may_be_pruned(shared.http.minimum_index) {
+        let detail = format!("this node publishes entries from {} on", shared.http.minimum_index);
+        return Problem::new(StatusCode::NOT_FOUND, "pruned", detail).into_response();
+    }
     let bytes = match coord.kind() {
         TileKind::Entries => shared.reader.bundle(coord),
         TileKind::Hashes(_) => shared.reader.tile(coord).map(|tile| tile.to_bytes()),
     };
     match bytes {
-        Ok(bytes) => {
-            ([(header::CONTENT_TYPE, OCTETS), (header::CACHE_CONTROL, FOR_EVER)], bytes).into_response()
-        }
+        Ok(bytes) => immutable(bytes, coord.kind() == TileKind::Entries, &headers),
         Err(LogError::NoSuchTile { .. }) => missing().into_response(),
         Err(error) => Problem::internal(&error).into_response(),
     }
+}
+
+/// A tile, which never changes.
+pub(super) fn immutable(bytes: Vec<u8>, is_entries: bool, headers: &HeaderMap) -> Response {
+    let kind = [(header::CONTENT_TYPE, OCTETS), (header::CACHE_CONTROL, FOR_EVER)];
+    if !is_entries {
+        return (kind, bytes).into_response();
+    }
+    match accepts_gzip(headers).then(|| gzip(&bytes)) {
+        Some(Ok(compressed)) => {
+            (kind, [(header::VARY, ENCODING), (header::CONTENT_ENCODING, GZIP)], compressed).into_response()
+        }
+        _ => (kind, [(header::VARY, ENCODING)], bytes).into_response(),
+    }
+}
+
+/// Whether a client takes gzip (RFC 9110, section 12.5.3).
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        named && !parts.any(|weight| weight.replace(' ', "").trim_end_matches(['0', '.']) == "q=")
+    })
+}
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 /// `GET /status`.
@@ -101,11 +141,41 @@ pub(crate) async fn front_page(State(shared): State<Arc<Shared>>) -> Response {
     ([(header::CONTENT_TYPE, TEXT)], text).into_response()
 }
 
+/// What `GET /openapi.json` answers.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
 /// `GET /openapi.json`.
 pub(crate) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, JSON)], include_str!("openapi.json")).into_response()
+    ([(header::CONTENT_TYPE, JSON)], OPENAPI).into_response()
 }
 
 pub(crate) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no such path", "see /openapi.json for what there is")
+}
+
+pub(crate) async fn wrong_method() -> Problem {
+    let detail = "the path takes the methods in the Allow header; see /openapi.json";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no such method here", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_who_asks_for_it() {
+        for (value, takes) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("deflate,gzip ; q=1.0", true),
+            ("", false),
+            ("identity", false),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000", false),
+            ("xgzip", false),
+        ] {
+            let headers = [(header::ACCEPT_ENCODING, HeaderValue::from_static(value))];
+            assert_eq!(accepts_gzip(&headers.into_iter().collect()), takes, "{value:?}");
+        }
+    }
 }

@@ -1,9 +1,6 @@
 //! Accepting connections, in bounded number, until the node stops.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -19,17 +16,21 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::{Shared, router};
-
 /// How long a client may take for the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests under way may take when the node stops.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Serves HTTP until `stop` changes.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let service: Router = router(shared.clone());
-    let permits = Arc::new(Semaphore::new(shared.http.max_connections));
+/// Serves HTTP on so many connections at one time, until `stop` changes; `refused` is called for each
+/// connection beyond.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    service: Router,
+    max_connections: usize,
+    refused: impl Fn() + Send,
+    mut stop: watch::Receiver<bool>,
+) {
+    let permits = Arc::new(Semaphore::new(max_connections));
     let graceful = GracefulShutdown::new();
     // Not the builder that finds out the version: it waits for the first bytes without a deadline.
     let mut builder = http1::Builder::new();
@@ -48,7 +49,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stop: 
             }
         };
         let Ok(permit) = permits.clone().try_acquire_owned() else {
-            shared.http_stats.connections_refused.fetch_add(1, Ordering::Relaxed);
+            refused();
             continue;
         };
         let _ = stream.set_nodelay(true);

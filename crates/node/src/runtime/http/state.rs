@@ -2,23 +2,29 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jurat_log::TreeSize;
 use jurat_store::LogReader;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::core::CouncilHistory;
 use crate::runtime::{
     checker::{Checker, CheckerStats},
     driver::Request,
     journal_writer::JournalStats,
-    link::{LinkCounters, Outbox},
+    link::{LinkCounters, Peers},
+    mirror::Mirrors,
     receipts::Receipts,
     status::Detail,
     waiters::Waiters,
+    witness::NodeWitness,
 };
 
 /// Handles to the node.
 pub(crate) struct Shared {
     pub(crate) reader: LogReader,
     pub(crate) receipts: Receipts,
+    pub(crate) witness: NodeWitness,
+    pub(crate) mirrors: Mirrors,
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) checker: Checker,
     pub(crate) waiters: Arc<Waiters>,
@@ -26,7 +32,8 @@ pub(crate) struct Shared {
     pub(crate) checker_stats: Arc<CheckerStats>,
     pub(crate) journal_stats: Arc<JournalStats>,
     pub(crate) link_counters: Arc<LinkCounters>,
-    pub(crate) outboxes: Vec<(String, Arc<Outbox>)>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) history: watch::Receiver<Arc<CouncilHistory>>,
     pub(crate) http: HttpLimits,
     /// KiB of bodies that may still be read.
     pub(crate) body_room: Arc<Semaphore>,
@@ -36,12 +43,12 @@ pub(crate) struct Shared {
 /// Bounds of the HTTP interface.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HttpLimits {
-    /// Connections at one time.
-    pub(crate) max_connections: usize,
     /// How long a receipt is waited for.
     pub(crate) receipt_timeout: Duration,
     /// How long it is waited for while the council has no quorum.
     pub(crate) no_quorum_timeout: Duration,
+    /// Where what is published begins.
+    pub(crate) minimum_index: TreeSize,
 }
 
 /// What the HTTP interface did.

@@ -126,3 +126,94 @@ impl Sender {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jurat_crypto::{KeyUse, NetworkId, Seed};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::runtime::link::handshake::{HandshakeError, Role, shake_hands};
+
+    const NETWORK: NetworkId = NetworkId(jurat_crypto::Digest::from_bytes([1; 32]));
+
+    async fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (dialled, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (dialled.unwrap(), accepted.unwrap().0)
+    }
+
+    fn seeds() -> [Seed; 2] {
+        [[1; 32], [2; 32]].map(Seed::from_bytes)
+    }
+
+    async fn channel() -> (Sender, Receiver) {
+        let ((mut here, mut there), [ours, theirs]) = (connection().await, seeds());
+        let (near, far) = tokio::join!(
+            shake_hands(&mut here, Role::Initiator, NETWORK, &ours),
+            shake_hands(&mut there, Role::Responder, NETWORK, &theirs),
+        );
+        let ((near, their_key), (far, our_key)) = (near.unwrap(), far.unwrap());
+        assert_eq!(our_key, ours.signing_key(KeyUse::Link).verifying_key());
+        assert_eq!(their_key, theirs.signing_key(KeyUse::Link).verifying_key());
+        (Sender::new(here.into_split().1, Arc::new(near)), Receiver::new(there.into_split().0, Arc::new(far)))
+    }
+
+    #[tokio::test]
+    async fn frames_of_every_size_arrive_as_they_were_sent() {
+        let (mut sender, mut receiver) = channel().await;
+        let sizes = [0, 1, 3, MAX_PLAINTEXT - 4, MAX_PLAINTEXT - 3, MAX_PLAINTEXT, 1 << 20, 0, 5];
+        let frames = sizes.map(|size| (0..=250).cycle().take(size).collect::<Vec<u8>>());
+        let sent = frames.clone();
+        let sending = tokio::spawn(async move {
+            for pair in sent.chunks(2) {
+                for frame in pair {
+                    sender.push(frame);
+                }
+                sender.flush().await.unwrap();
+            }
+        });
+        for frame in &frames {
+            assert!(receiver.receive().await.unwrap() == *frame, "a frame of {} bytes", frame.len());
+        }
+        sending.await.unwrap();
+        assert!(matches!(receiver.receive().await, Err(ChannelError::Io(_))));
+    }
+
+    #[tokio::test]
+    async fn changed_and_repeated_messages_end_the_channel() {
+        for change in [true, false] {
+            let (mut sender, mut receiver) = channel().await;
+            sender.push(b"a frame");
+            sender.flush().await.unwrap();
+            assert_eq!(receiver.receive().await.unwrap(), b"a frame");
+            if change {
+                sender.wire[5] ^= 1;
+            }
+            sender.stream.write_all(&sender.wire).await.unwrap();
+            assert!(matches!(receiver.receive().await, Err(ChannelError::Forged)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_claims_too_much_is_refused_before_it_comes() {
+        let (mut sender, mut receiver) = channel().await;
+        sender.plain.extend(u32::try_from(MAX_ENCODED + 1).unwrap().to_be_bytes());
+        sender.flush().await.unwrap();
+        assert!(matches!(receiver.receive().await, Err(ChannelError::Oversized(_))));
+    }
+
+    #[tokio::test]
+    async fn ends_of_different_networks_do_not_meet() {
+        let ((mut here, mut there), [ours, theirs]) = (connection().await, seeds());
+        let other = NetworkId(jurat_crypto::Digest::from_bytes([2; 32]));
+        let responder = tokio::spawn(async move {
+            shake_hands(&mut there, Role::Responder, other, &theirs).await.err().unwrap()
+        });
+        let error = shake_hands(&mut here, Role::Initiator, NETWORK, &ours).await.err().unwrap();
+        drop(here);
+        assert!(matches!(error, HandshakeError::Protocol(_)), "{error}");
+        assert!(matches!(responder.await.unwrap(), HandshakeError::Io(_)));
+    }
+}

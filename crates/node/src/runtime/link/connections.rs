@@ -9,25 +9,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jurat_crypto::Seed;
+use jurat_crypto::{NetworkId, Seed};
 use jurat_gossip::{Backoff, Budget, Verdict};
 use jurat_pbft::ReplicaId;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{sleep, timeout},
 };
 use tracing::{debug, info, warn};
 
 use super::{
-    LinkCounters, Outbox,
+    LinkCounters, Outbox, Peers,
     channel::{ChannelError, Receiver, Sender},
     handshake::{HandshakeError, Role, shake_hands},
 };
 use crate::{
     codec,
-    core::{Event, Frame, Genesis},
+    core::{Event, Frame},
 };
 
 /// Members send their clocks twice a second; a link without them is dead.
@@ -46,47 +46,42 @@ const WRITE_BYTES: usize = 256 * 1024;
 const BYTES_PER_SECOND: u64 = 128 << 20;
 const BYTES_AT_ONCE: u64 = 256 << 20;
 
-/// Who and where the members are.
-pub(crate) struct LinksConfig {
-    pub(crate) genesis: Genesis,
-    pub(crate) me: ReplicaId,
-    pub(crate) seed: Seed,
-    /// Where to dial the members, as `host:port`.
-    pub(crate) addresses: BTreeMap<ReplicaId, String>,
-}
-
 /// The links of a node. Runs until the stop signal.
 pub(crate) struct Links {
-    config: LinksConfig,
+    network: NetworkId,
+    seed: Seed,
+    peers: Arc<Peers>,
     counters: Arc<LinkCounters>,
-    outboxes: BTreeMap<ReplicaId, Arc<Outbox>>,
     events: mpsc::Sender<Event>,
     next_link: AtomicU64,
 }
 
 impl Links {
     pub(crate) fn new(
-        config: LinksConfig,
+        network: NetworkId,
+        seed: Seed,
+        peers: Arc<Peers>,
         counters: Arc<LinkCounters>,
-        outboxes: BTreeMap<ReplicaId, Arc<Outbox>>,
         events: mpsc::Sender<Event>,
     ) -> Arc<Self> {
-        Arc::new(Self { config, counters, outboxes, events, next_link: AtomicU64::new(1) })
+        Arc::new(Self { network, seed, peers, counters, events, next_link: AtomicU64::new(1) })
     }
 
-    /// Listens, and dials the members with higher places, until `stop` changes.
+    /// Listens, and dials those with higher ids, until `stop` changes.
     pub(crate) async fn run(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        for (member, address) in self.config.addresses.clone() {
-            if member > self.config.me {
-                tasks.spawn(self.clone().keep_dialling(member, address));
-            }
-        }
+        let mut peers = self.peers.changes();
+        let mut dialled = BTreeMap::new();
+        self.dial(&mut dialled, &mut tasks);
         let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 _ = stop.changed() => break,
+                Ok(()) = peers.changed() => {
+                    self.dial(&mut dialled, &mut tasks);
+                    continue;
+                }
                 Some(_) = tasks.join_next() => continue,
             };
             match accepted {
@@ -106,6 +101,30 @@ impl Links {
             }
         }
         tasks.shutdown().await;
+    }
+
+    /// Dials who is to be dialled and is not yet, and no one else any more.
+    fn dial(
+        self: &Arc<Self>,
+        dialled: &mut BTreeMap<ReplicaId, (String, AbortHandle)>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let peers = self.peers.all();
+        dialled.retain(|id, (dialling, task)| {
+            let stays = peers.address_to_dial(*id) == Some(dialling);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (id, _) in peers.iter() {
+            if let Some(address) = peers.address_to_dial(id)
+                && !dialled.contains_key(&id)
+            {
+                let task = tasks.spawn(self.clone().keep_dialling(id, address.clone()));
+                dialled.insert(id, (address.clone(), task));
+            }
+        }
     }
 
     async fn accept(&self, mut stream: TcpStream, permit: tokio::sync::OwnedSemaphorePermit) {
@@ -147,8 +166,7 @@ impl Links {
     ) -> Option<(snow::StatelessTransportState, ReplicaId)> {
         // Votes are small and wait for nothing.
         let _ = stream.set_nodelay(true);
-        let (genesis, seed) = (&self.config.genesis, &self.config.seed);
-        let (session, key) = match shake_hands(stream, role, genesis.network(), seed).await {
+        let (session, key) = match shake_hands(stream, role, self.network, &self.seed).await {
             Ok(secured) => secured,
             Err(error) => {
                 match error {
@@ -159,12 +177,8 @@ impl Links {
                 return None;
             }
         };
-        match genesis.member_with_link(&key) {
-            Some(member)
-                if member != self.config.me && expected.is_none_or(|expected| expected == member) =>
-            {
-                Some((session, member))
-            }
+        match self.peers.with_link_key(&key) {
+            Some(member) if expected.is_none_or(|expected| expected == member) => Some((session, member)),
             _ => {
                 info!(?key, "a key that is not the expected member's was turned away");
                 self.counters.strangers.add();
@@ -175,23 +189,24 @@ impl Links {
 
     /// Sends and receives until the link ends or is replaced.
     async fn serve(&self, stream: TcpStream, session: snow::StatelessTransportState, member: ReplicaId) {
-        let Some(outbox) = self.outboxes.get(&member) else { return };
+        let Some(peer) = self.peers.peer(member) else { return };
+        let (name, outbox) = (&peer.name, &peer.outbox);
         let link = self.next_link.fetch_add(1, Ordering::Relaxed);
-        let name = self.config.genesis.member(member).map_or("?", |member| member.name.as_str());
         let (read, write) = stream.into_split();
         let session = Arc::new(session);
         let (receiver, sender) = (Receiver::new(read, session.clone()), Sender::new(write, session));
         outbox.open(link);
         self.counters.established.add();
-        info!(member = name, "link up");
+        info!(member = %name, "link up");
         if self.events.send(Event::Up(member)).await.is_err() {
             return;
         }
         let ended = tokio::select! {
             ended = self.receive(receiver, member) => ended,
             ended = send(sender, outbox, link) => ended,
+            () = self.peers.gone(member) => "it left the council some time ago",
         };
-        info!(member = name, reason = ended, "link down");
+        info!(member = %name, reason = ended, "link down");
         // If a newer link took over, the member is not gone.
         if outbox.close(link) {
             let _ = self.events.send(Event::Down(member)).await;

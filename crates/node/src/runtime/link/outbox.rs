@@ -132,3 +132,61 @@ impl Outbox {
         self.state().dropped
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(size: usize, first: u8) -> Arc<[u8]> {
+        let mut bytes = vec![0; size];
+        bytes[0] = first;
+        bytes.into()
+    }
+
+    fn firsts(frames: &[Arc<[u8]>]) -> Vec<u8> {
+        frames.iter().map(|frame| frame[0]).collect()
+    }
+
+    #[tokio::test]
+    async fn votes_overtake_entries() {
+        let outbox = Outbox::default();
+        outbox.open(1);
+        outbox.push(Lane::Bulk, frame(10, 1));
+        outbox.push(Lane::Urgent, frame(10, 2));
+        outbox.push(Lane::Bulk, frame(10, 3));
+        assert_eq!(firsts(&outbox.take(1, 15).await), [2, 1]);
+        assert_eq!(firsts(&outbox.take(1, 15).await), [3]);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_dropped_and_counted() {
+        let outbox = Outbox::default();
+        outbox.push(Lane::Urgent, frame(10, 1));
+        assert_eq!(outbox.dropped(), 0, "without a link nothing is kept, and nothing is lost");
+        outbox.open(1);
+        outbox.push(Lane::Urgent, frame(URGENT_BYTES, 2));
+        outbox.push(Lane::Urgent, frame(1, 3));
+        outbox.push(Lane::Bulk, frame(1, 4));
+        assert_eq!(outbox.dropped(), 1);
+        assert_eq!(firsts(&outbox.take(1, usize::MAX).await), [2, 4]);
+        outbox.push(Lane::Urgent, frame(URGENT_BYTES, 5));
+        assert_eq!(firsts(&outbox.take(1, 1).await), [5]);
+    }
+
+    #[tokio::test]
+    async fn a_new_link_takes_over() {
+        let outbox = Arc::new(Outbox::default());
+        outbox.open(1);
+        let old = tokio::spawn({
+            let outbox = outbox.clone();
+            async move { outbox.take(1, 100).await }
+        });
+        tokio::task::yield_now().await;
+        outbox.open(2);
+        assert!(old.await.unwrap().is_empty());
+        assert!(!outbox.close(1), "the old link's end is not the new one's");
+        outbox.push(Lane::Bulk, frame(1, 6));
+        assert_eq!(firsts(&outbox.take(2, 100).await), [6]);
+        assert!(outbox.close(2));
+    }
+}

@@ -179,3 +179,64 @@ impl Cipher for ChaChaPoly {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn unhex(value: &Value) -> Vec<u8> {
+        let text = value.as_str().unwrap();
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    }
+
+    /// The whole pattern as others have it: key agreement, cipher, nonces, hash.
+    #[test]
+    fn speaks_the_pattern_as_others_do() {
+        let text = include_str!("../../../../../tests/vectors/noise/xx_25519_chachapoly_sha256.json");
+        let vector: Value = serde_json::from_str(text).unwrap();
+        let field = |name: &str| unhex(&vector[name]);
+        let keys =
+            |side: &str| ["static", "ephemeral", "prologue"].map(|key| field(&format!("{side}_{key}")));
+        let set_up = |[key, ephemeral, prologue]: &[Vec<u8>; 3], initiator: bool| {
+            let params = vector["protocol_name"].as_str().unwrap().parse().unwrap();
+            let builder = snow::Builder::with_resolver(params, Box::new(Primitives))
+                .local_private_key(key)
+                .unwrap()
+                .prologue(prologue)
+                .unwrap()
+                .fixed_ephemeral_key_for_testing_only(ephemeral);
+            if initiator { builder.build_initiator() } else { builder.build_responder() }.unwrap()
+        };
+        let (mut from, mut to) = (set_up(&keys("init"), true), set_up(&keys("resp"), false));
+        let messages = vector["messages"].as_array().unwrap();
+        let (mut wire, mut plain) = ([0; 1024], [0; 1024]);
+        for message in &messages[..3] {
+            let length = from.write_message(&unhex(&message["payload"]), &mut wire).unwrap();
+            assert_eq!(wire[..length], *unhex(&message["ciphertext"]));
+            let length = to.read_message(&wire[..length], &mut plain).unwrap();
+            assert_eq!(plain[..length], *unhex(&message["payload"]));
+            std::mem::swap(&mut from, &mut to);
+        }
+        assert_eq!(from.get_handshake_hash(), field("handshake_hash"));
+        let (mut from, mut to) = (from.into_transport_mode().unwrap(), to.into_transport_mode().unwrap());
+        for message in &messages[3..] {
+            let length = from.write_message(&unhex(&message["payload"]), &mut wire).unwrap();
+            assert_eq!(wire[..length], *unhex(&message["ciphertext"]));
+            wire[0] ^= 1;
+            assert!(to.read_message(&wire[..length], &mut plain).is_err());
+            wire[0] ^= 1;
+            let length = to.read_message(&wire[..length], &mut plain).unwrap();
+            assert_eq!(plain[..length], *unhex(&message["payload"]));
+            std::mem::swap(&mut from, &mut to);
+        }
+    }
+
+    #[test]
+    fn a_key_of_low_order_agrees_on_nothing() {
+        let mut key = X25519::default();
+        key.set(&[7; 32]);
+        assert!(key.dh(&[0; 32], &mut [0; 32]).is_err());
+    }
+}

@@ -1,0 +1,312 @@
+//! Messages from one node to another: sealed for the receiver, signed by the sender, stamped.
+//!
+//! ```text
+//! message   = dst (32) || src (32) || time (u32) || nonce (u32) || signature (64) || body
+//! signature = under jurat/v1/message, by src, over src || dst || time || body
+//! body      = a sealed letter to dst, written by src, of the context (network, dst, epoch 0)
+//! ```
+//!
+//! dst and src are Ed25519 keys. On the wire the promised effort (u32) goes first; the stamp covers
+//! dst as its audience, and src, signature and body as its content.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use jurat_crypto::{
+    Digest, Domain, MAX_SEALED_BYTES, OpenError, Opened, SealContext, SealingKey, Signature, SigningKey,
+    VerifyingKey, has_sealed_shape, open,
+};
+
+use crate::{
+    Effort, Load, ReplayError, ReplayMemory, Rules, StampSubject, UnixSeconds, price,
+    rules::{NotNow, timely},
+};
+
+const MESSAGE: Domain = Domain::new("jurat/v1/message");
+
+/// Bytes before a message's body.
+pub const MESSAGE_HEADER_BYTES: usize = 32 + 32 + 4 + 4 + 64;
+
+/// A message as it came, or as it is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// The receiver's key.
+    pub dst: [u8; 32],
+    /// The sender's key.
+    pub src: [u8; 32],
+    /// When it was sent.
+    pub time: UnixSeconds,
+    /// The nonce of its stamp.
+    pub nonce: u32,
+    /// The sender's signature.
+    pub signature: Signature,
+    /// The sealed letter.
+    pub body: Vec<u8>,
+}
+
+/// Why a message is dropped. The last three read alike, so that no sender learns which it was; only
+/// the receiver's own counters tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MessageRefusal {
+    /// Shorter than header and effort.
+    #[error("a message has at least {bytes} bytes, this one has {0}", bytes = 4 + MESSAGE_HEADER_BYTES)]
+    Truncated(usize),
+    /// The body is too long.
+    #[error("a message's body has at most {MAX_SEALED_BYTES} bytes, this one has {0}")]
+    TooLong(usize),
+    /// It is for someone else.
+    #[error("the message is addressed to another node")]
+    NotForUs,
+    /// Its life is over.
+    #[error("the message of {time} has expired")]
+    Expired {
+        /// Its time.
+        time: u32,
+    },
+    /// Its time is too far ahead.
+    #[error("the message's time {time} is too far ahead")]
+    Future {
+        /// Its time.
+        time: u32,
+    },
+    /// It promises less work than this connection asks for.
+    #[error("the message promises effort {promised}, {asked} is asked for")]
+    Cheap {
+        /// What it promises.
+        promised: u32,
+        /// What is asked for.
+        asked: u32,
+    },
+    /// The body is not even shaped like a sealed letter.
+    #[error("the message is not sealed")]
+    NotSealed,
+    /// It came before.
+    #[error("the message came before")]
+    Replayed,
+    /// There are too many messages to remember them all.
+    #[error("too many messages, try again in {retry_after} seconds")]
+    Full {
+        /// Seconds until there is room.
+        retry_after: u32,
+    },
+    /// The promised work was not done.
+    #[error("the message's nonce does not show the work that it promises")]
+    NoWork,
+    /// The sender's key is not one, or did not sign this.
+    #[error("the message was not accepted")]
+    Signature,
+    /// The body does not open, or is over by its own word.
+    #[error("the message was not accepted")]
+    Sealed,
+    /// The letter was written by someone else than the message's sender.
+    #[error("the message was not accepted")]
+    Author,
+}
+
+impl MessageRefusal {
+    /// The reason's name, for counting.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Truncated(_) => "truncated",
+            Self::TooLong(_) => "too_long",
+            Self::NotForUs => "not_for_us",
+            Self::Expired { .. } => "expired",
+            Self::Future { .. } => "future",
+            Self::Cheap { .. } => "cheap",
+            Self::NotSealed => "not_sealed",
+            Self::Replayed => "replayed",
+            Self::Full { .. } => "full",
+            Self::NoWork => "no_work",
+            Self::Signature => "signature",
+            Self::Sealed => "sealed",
+            Self::Author => "author",
+        }
+    }
+}
+
+impl From<OpenError> for MessageRefusal {
+    fn from(_: OpenError) -> Self {
+        Self::Sealed
+    }
+}
+
+impl Message {
+    /// The context in which letters to a node are sealed.
+    #[must_use]
+    pub fn context(rules: &Rules, dst: &[u8; 32]) -> SealContext {
+        SealContext { network: rules.network, topic: Digest::from_bytes(*dst), epoch: 0 }
+    }
+
+    /// Signs a sealed letter to `dst`; the nonce is 0 until a stamp is found.
+    #[must_use]
+    pub fn sign(key: &SigningKey, dst: [u8; 32], time: UnixSeconds, body: Vec<u8>, rules: &Rules) -> Self {
+        let src = *key.verifying_key().as_bytes();
+        let signature = MESSAGE.sign(key, rules.network, &signed(&src, &dst, time, &body));
+        Self { dst, src, time, nonce: 0, signature, body }
+    }
+
+    /// What the stamp is for.
+    #[must_use]
+    pub fn subject(&self, effort: Effort, rules: &Rules) -> StampSubject {
+        StampSubject {
+            network: rules.network,
+            audience: self.dst,
+            content: Digest::of_parts(&[&self.src, &self.signature.to_bytes(), &self.body]),
+            time: self.time,
+            effort,
+        }
+    }
+
+    /// Effort (u32), then the message.
+    #[must_use]
+    pub fn encode(&self, effort: Effort) -> Vec<u8> {
+        let (effort, time, nonce) =
+            (effort.0.to_be_bytes(), self.time.0.to_be_bytes(), self.nonce.to_be_bytes());
+        let signature = self.signature.to_bytes();
+        let parts: [&[u8]; 7] = [&effort, &self.dst, &self.src, &time, &nonce, &signature, &self.body];
+        parts.concat()
+    }
+}
+
+fn signed(src: &[u8; 32], dst: &[u8; 32], time: UnixSeconds, body: &[u8]) -> Vec<u8> {
+    [src.as_slice(), dst, &time.0.to_be_bytes(), body].concat()
+}
+
+/// A message's fields where they lie.
+struct Fields<'a> {
+    effort: Effort,
+    dst: &'a [u8; 32],
+    src: &'a [u8; 32],
+    time: UnixSeconds,
+    nonce: u32,
+    signature: &'a [u8; 64],
+    body: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn split(bytes: &'a [u8]) -> Option<Self> {
+        let (effort, rest) = bytes.split_first_chunk::<4>()?;
+        let (dst, rest) = rest.split_first_chunk()?;
+        let (src, rest) = rest.split_first_chunk()?;
+        let (time, rest) = rest.split_first_chunk::<4>()?;
+        let (nonce, rest) = rest.split_first_chunk::<4>()?;
+        let (signature, body) = rest.split_first_chunk()?;
+        let (effort, nonce) = (Effort(u32::from_be_bytes(*effort)), u32::from_be_bytes(*nonce));
+        Some(Self { effort, dst, src, time: UnixSeconds(u32::from_be_bytes(*time)), nonce, signature, body })
+    }
+}
+
+/// What a node asks of the messages that reach it.
+#[derive(Debug)]
+pub struct Inbox {
+    rules: Rules,
+    address: [u8; 32],
+    seen: ReplayMemory,
+    refused: BTreeMap<&'static str, u64>,
+}
+
+impl Inbox {
+    /// The inbox of the node with key `address`, which remembers at most `capacity` messages at once.
+    #[must_use]
+    pub const fn new(rules: Rules, address: &VerifyingKey, capacity: usize) -> Self {
+        let address = *address.as_bytes();
+        Self { rules, address, seen: ReplayMemory::new(capacity), refused: BTreeMap::new() }
+    }
+
+    /// Opens a message, or says why it is dropped. A refusal is counted and changes nothing else.
+    ///
+    /// `asked` is the effort that this connection asks for; `keys` are the node's sealing keys, the
+    /// likeliest first.
+    pub fn receive<'k>(
+        &mut self,
+        now: UnixSeconds,
+        bytes: &[u8],
+        asked: Effort,
+        keys: impl Iterator<Item = &'k SealingKey>,
+    ) -> Result<Opened, MessageRefusal> {
+        let opened = self.check(now, bytes, asked, keys);
+        if let Err(refusal) = &opened {
+            *self.refused.entry(refusal.reason()).or_default() += 1;
+        }
+        opened
+    }
+
+    /// The effort to ask of a connection now: the memory of messages is what strangers can fill.
+    /// `trust` is the receiver's trust in the other end, 0 to 10 000.
+    #[must_use]
+    pub fn price(&self, trust: u16) -> Effort {
+        let load = Load { used: self.seen.len(), quota: self.seen.capacity() };
+        price(self.rules.work.messages, self.rules.work.rule, &[load], trust)
+    }
+
+    /// How many messages were refused, by [`MessageRefusal::reason`].
+    #[must_use]
+    pub const fn refused(&self) -> &BTreeMap<&'static str, u64> {
+        &self.refused
+    }
+
+    fn check<'k>(
+        &mut self,
+        now: UnixSeconds,
+        bytes: &[u8],
+        asked: Effort,
+        mut keys: impl Iterator<Item = &'k SealingKey>,
+    ) -> Result<Opened, MessageRefusal> {
+        let fields = Fields::split(bytes).ok_or(MessageRefusal::Truncated(bytes.len()))?;
+        let (rules, time) = (&self.rules, fields.time.0);
+        if *fields.dst != self.address {
+            return Err(MessageRefusal::NotForUs);
+        }
+        if fields.body.len() > MAX_SEALED_BYTES {
+            return Err(MessageRefusal::TooLong(fields.body.len()));
+        }
+        timely(now, fields.time, rules.message_life, rules.ahead).map_err(|not_now| match not_now {
+            NotNow::Expired => MessageRefusal::Expired { time },
+            NotNow::Future => MessageRefusal::Future { time },
+        })?;
+        if fields.effort < asked {
+            return Err(MessageRefusal::Cheap { promised: fields.effort.0, asked: asked.0 });
+        }
+        if !has_sealed_shape(fields.body) {
+            return Err(MessageRefusal::NotSealed);
+        }
+        // The signature is part of it, so a message that is signed anew is another one; but then the
+        // letter inside is not by whoever signed.
+        let content = Digest::of_parts(&[fields.src, fields.signature, fields.body]);
+        self.seen.check(now, &content).map_err(|error| match error {
+            ReplayError::Seen => MessageRefusal::Replayed,
+            ReplayError::Full { until } => {
+                MessageRefusal::Full { retry_after: until.saturating_sub(now.0).saturating_add(1) }
+            }
+        })?;
+        let subject = StampSubject {
+            network: rules.network,
+            audience: self.address,
+            content,
+            time: fields.time,
+            effort: fields.effort,
+        };
+        if !subject.is_stamped(fields.nonce, &rules.work) {
+            return Err(MessageRefusal::NoWork);
+        }
+        let src = VerifyingKey::from_bytes(*fields.src).map_err(|_| MessageRefusal::Signature)?;
+        let statement = signed(fields.src, fields.dst, fields.time, fields.body);
+        let signature = Signature::from_bytes(*fields.signature);
+        MESSAGE.verify(&src, rules.network, &statement, &signature).map_err(|_| MessageRefusal::Signature)?;
+        let context = Message::context(rules, fields.dst);
+        let opened = keys.find_map(|key| open(fields.body, key, &context).ok()).ok_or(OpenError)?;
+        if opened.author != src {
+            return Err(MessageRefusal::Author);
+        }
+        if opened.letter.expires < now.0 {
+            return Err(MessageRefusal::Sealed);
+        }
+        let end = fields.time.0.saturating_add(rules.message_life);
+        // There was room a moment ago.
+        self.seen.note(now, content, UnixSeconds(end)).map_err(|_| MessageRefusal::Replayed)?;
+        Ok(opened)
+    }
+}
+
+#[cfg(test)]
+mod tests;

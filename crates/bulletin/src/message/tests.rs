@@ -1,0 +1,146 @@
+//! Messages that arrive, and the many that must not.
+
+use jurat_crypto::{Letter, LetterId, NetworkId, seal};
+use proptest::prelude::*;
+use rand::{SeedableRng, rngs::StdRng};
+
+use super::*;
+
+const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+const EFFORT: Effort = Effort(4);
+
+fn rules() -> Rules {
+    let mut rules = Rules::new(NetworkId(Digest::of(b"network")));
+    rules.work.hashcash = jurat_crypto::TapeHash::DEFAULT_V1;
+    rules
+}
+
+fn alice() -> SigningKey {
+    SigningKey::from_seed(&[1; 32])
+}
+
+fn mallory() -> SigningKey {
+    SigningKey::from_seed(&[3; 32])
+}
+
+fn bob() -> ([u8; 32], SealingKey) {
+    (*SigningKey::from_seed(&[2; 32]).verifying_key().as_bytes(), SealingKey::from_bytes(&[2; 32]))
+}
+
+fn inbox() -> Inbox {
+    Inbox::new(rules(), &VerifyingKey::from_bytes(bob().0).unwrap(), 4)
+}
+
+fn sealed(author: &SigningKey, expires: u32, content: &[u8]) -> Vec<u8> {
+    let letter = Letter { id: LetterId([1; 16]), created: NOW.0, expires, content: content.to_vec().into() };
+    let (dst, key) = bob();
+    let context = Message::context(&rules(), &dst);
+    seal(&letter, author, &[key.public()], &context, &mut StdRng::from_seed([9; 32])).unwrap()
+}
+
+fn stamped(message: Message) -> Message {
+    let search = message.subject(EFFORT, &rules()).search(&rules().work);
+    let stamp = search.unwrap().try_attempts(0..1 << 20).unwrap();
+    Message { nonce: u32::try_from(stamp.nonce).unwrap(), ..message }
+}
+
+fn message() -> Message {
+    let body = sealed(&alice(), NOW.0 + 600, b"hello");
+    stamped(Message::sign(&alice(), bob().0, NOW, body, &rules()))
+}
+
+fn receive(inbox: &mut Inbox, now: u32, message: &Message) -> Result<Opened, MessageRefusal> {
+    inbox.receive(UnixSeconds(now), &message.encode(EFFORT), EFFORT, [bob().1].iter())
+}
+
+#[test]
+fn a_message_arrives_once() {
+    let mut inbox = inbox();
+    let opened = receive(&mut inbox, NOW.0, &message()).unwrap();
+    assert_eq!((opened.author, opened.letter.content.as_slice()), (alice().verifying_key(), &b"hello"[..]));
+    assert_eq!(receive(&mut inbox, NOW.0 + 300, &message()), Err(MessageRefusal::Replayed));
+    assert_eq!(receive(&mut inbox, NOW.0 + 301, &message()), Err(MessageRefusal::Expired { time: NOW.0 }));
+    assert_eq!(receive(&mut inbox, NOW.0 - 121, &message()), Err(MessageRefusal::Future { time: NOW.0 }));
+    assert_eq!(inbox.refused()["replayed"], 1);
+}
+
+#[test]
+fn each_defect_has_its_refusal() {
+    let good = message();
+    let bytes = good.encode(EFFORT);
+    let mut cases = vec![
+        (bytes[..139].to_vec(), MessageRefusal::Truncated(139)),
+        (Message { dst: [9; 32], ..good.clone() }.encode(EFFORT), MessageRefusal::NotForUs),
+        (good.encode(Effort(3)), MessageRefusal::Cheap { promised: 3, asked: 4 }),
+        (Message { body: b"hi Bob".to_vec(), ..good.clone() }.encode(EFFORT), MessageRefusal::NotSealed),
+        (
+            Message { body: vec![0; MAX_SEALED_BYTES + 1], ..good.clone() }.encode(EFFORT),
+            MessageRefusal::TooLong(MAX_SEALED_BYTES + 1),
+        ),
+    ];
+    let no_work = (0..u32::MAX)
+        .map(|nonce| Message { nonce, ..good.clone() })
+        .find(|message| !message.subject(EFFORT, &rules()).is_stamped(message.nonce, &rules().work));
+    cases.push((no_work.unwrap().encode(EFFORT), MessageRefusal::NoWork));
+    let forged = Message { signature: mallory().sign(b"something else"), ..good.clone() };
+    cases.push((stamped(forged).encode(EFFORT), MessageRefusal::Signature));
+    // A new time, with new work for it: the signature covers the time.
+    let restamped = Message { time: UnixSeconds(NOW.0 + 100), ..good.clone() };
+    cases.push((stamped(restamped).encode(EFFORT), MessageRefusal::Signature));
+    let no_key = Message { src: [0xff; 32], ..good };
+    cases.push((stamped(no_key).encode(EFFORT), MessageRefusal::Signature));
+    // A third party puts their own name on a captured letter.
+    let taken = Message::sign(&mallory(), bob().0, NOW, sealed(&alice(), NOW.0 + 600, b"hello"), &rules());
+    cases.push((stamped(taken).encode(EFFORT), MessageRefusal::Author));
+    // Well signed, but the letter is damaged, or over by its own word.
+    let mut damaged = sealed(&alice(), NOW.0 + 600, b"hello");
+    damaged[300] ^= 1;
+    let damaged = Message::sign(&alice(), bob().0, NOW, damaged, &rules());
+    cases.push((stamped(damaged).encode(EFFORT), MessageRefusal::Sealed));
+    let over = Message::sign(&alice(), bob().0, NOW, sealed(&alice(), NOW.0, b"hello"), &rules());
+    let mut inbox = inbox();
+    for (bytes, refusal) in cases {
+        assert_eq!(inbox.receive(NOW, &bytes, EFFORT, [bob().1].iter()), Err(refusal));
+    }
+    assert_eq!(receive(&mut inbox, NOW.0 + 1, &stamped(over)), Err(MessageRefusal::Sealed));
+    assert!(inbox.seen.is_empty());
+}
+
+#[test]
+fn refusals_that_depend_on_secrets_read_alike() {
+    let [signature, sealed, author] =
+        [MessageRefusal::Signature, MessageRefusal::Sealed, MessageRefusal::Author].map(|r| r.to_string());
+    assert!(signature == sealed && sealed == author);
+}
+
+#[test]
+fn a_full_memory_takes_nothing_rather_than_forget() {
+    let mut inbox = Inbox::new(rules(), &VerifyingKey::from_bytes(bob().0).unwrap(), 1);
+    assert_eq!(inbox.price(0), Effort(1));
+    receive(&mut inbox, NOW.0, &message()).unwrap();
+    assert_eq!(inbox.price(0), Effort(1 + crate::MAX_RISE));
+    let other = Message::sign(&alice(), bob().0, NOW, sealed(&alice(), NOW.0 + 600, b"other"), &rules());
+    assert_eq!(receive(&mut inbox, NOW.0, &stamped(other)), Err(MessageRefusal::Full { retry_after: 301 }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn every_flipped_bit_is_noticed(bit: prop::sample::Index) {
+        let mut bytes = message().encode(EFFORT);
+        let bit = bit.index(bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let received = inbox().receive(NOW, &bytes, EFFORT, [bob().1].iter());
+        // Neither effort nor nonce is signed: another pair with good work is the same message.
+        let stamp = bit < 32 || (4 + 68..4 + 72).contains(&(bit / 8));
+        prop_assert!(received.is_err() || stamp);
+    }
+
+    #[test]
+    fn nothing_panics(bytes: Vec<u8>, length in 0_usize..400) {
+        prop_assert!(inbox().receive(NOW, &bytes, EFFORT, [bob().1].iter()).is_err());
+        let addressed = [&[0xff; 4], bob().0.as_slice(), &vec![bytes.len().to_le_bytes()[0]; length]].concat();
+        prop_assert!(inbox().receive(NOW, &addressed, EFFORT, [bob().1].iter()).is_err());
+    }
+}

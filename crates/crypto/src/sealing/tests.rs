@@ -1,0 +1,327 @@
+//! Letters that open, and the many that must not.
+
+use std::convert::Infallible;
+
+use data_encoding::HEXLOWER;
+use proptest::prelude::*;
+use rand_core::TryRng;
+use serde::Deserialize;
+
+use super::*;
+
+/// Entropy that the test chooses: a counter through the hash, or given bytes first.
+struct Entropy {
+    given: Vec<u8>,
+    next: u64,
+}
+
+impl Entropy {
+    const fn new() -> Self {
+        Self { given: Vec::new(), next: 0 }
+    }
+}
+
+impl TryRng for Entropy {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        rand_core::utils::next_word_via_fill(self)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        rand_core::utils::next_word_via_fill(self)
+    }
+
+    fn try_fill_bytes(&mut self, output: &mut [u8]) -> Result<(), Infallible> {
+        for byte in output {
+            if self.given.is_empty() {
+                self.given = Digest::of(&self.next.to_be_bytes()).as_bytes().to_vec();
+                self.next += 1;
+            }
+            *byte = self.given.remove(0);
+        }
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Entropy {}
+
+fn context() -> SealContext {
+    SealContext { network: NetworkId(Digest::of(b"network")), topic: Digest::of(b"topic"), epoch: 7 }
+}
+
+fn author() -> SigningKey {
+    SigningKey::from_seed(&[1; 32])
+}
+
+fn recipient(i: u8) -> SealingKey {
+    SealingKey::from_bytes(&[i; 32])
+}
+
+fn letter(content: &[u8]) -> Letter {
+    Letter { id: LetterId([9; 16]), created: 100, expires: 400, content: Zeroizing::new(content.to_vec()) }
+}
+
+fn sealed_for(content: &[u8], recipients: &[&SealingKey]) -> Vec<u8> {
+    let recipients: Vec<_> = recipients.iter().map(|key| key.public()).collect();
+    seal(&letter(content), &author(), &recipients, &context(), &mut Entropy::new()).unwrap()
+}
+
+#[test]
+fn each_recipient_reads_the_letter_and_who_wrote_it() {
+    let keys: Vec<_> = (1..=3).map(recipient).collect();
+    let sealed = sealed_for(b"hello", &keys.iter().collect::<Vec<_>>());
+    for key in &keys {
+        let opened = open(&sealed, key, &context()).unwrap();
+        assert_eq!(opened, Opened { author: author().verifying_key(), letter: letter(b"hello") });
+    }
+    assert_eq!(open(&sealed, &recipient(4), &context()), Err(OpenError));
+}
+
+#[test]
+fn neither_author_nor_recipient_nor_length_shows() {
+    let key = recipient(1);
+    let short = sealed_for(b"", &[&key]);
+    let long = sealed_for(&[b'x'; 200], &[&key]);
+    assert_eq!(short.len(), long.len());
+    assert!(sealed_for(&[b'x'; 300], &[&key]).len() > long.len(), "above the floor it is Padmé's lengths");
+    for secret in [author().verifying_key().as_bytes(), key.public().as_bytes(), &[b'x'; 32]] {
+        assert!(!long.windows(8).any(|window| window == &secret[..8]));
+    }
+}
+
+#[test]
+fn a_letter_opens_in_its_own_context_only() {
+    let sealed = sealed_for(b"hello", &[&recipient(1)]);
+    let home = context();
+    for elsewhere in [
+        SealContext { network: NetworkId(Digest::of(b"other")), ..home },
+        SealContext { topic: Digest::of(b"other"), ..home },
+        SealContext { epoch: home.epoch + 1, ..home },
+    ] {
+        assert_eq!(open(&sealed, &recipient(1), &elsewhere), Err(OpenError));
+    }
+    assert!(open(&sealed, &recipient(1), &home).is_ok());
+}
+
+/// What an outsider or a recipient can do with a letter that is not theirs.
+mod forged {
+    use super::*;
+
+    /// A slot with everything right but what `alter` changes before it is sealed.
+    fn forge(alter: impl Fn(&mut [u8; SLOT_PLAIN], &[u8; ENC], &[u8; COMMITMENT], &Digest)) -> Vec<u8> {
+        let (key, info) = (recipient(1), context().info());
+        let padded = pad(&letter(b"hello")).unwrap();
+        let content_key = [5; KEY];
+        let (box_key, commitment) = derive(&content_key);
+        let public = key.public();
+        let (enc, mut hpke) = hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(
+            &OpModeS::Base,
+            public.hpke(),
+            &info,
+            &mut Entropy::new(),
+        )
+        .unwrap();
+        let enc: [u8; ENC] = enc.to_bytes().into();
+        let statement = signed(&enc, &public, &context(), &commitment, &Digest::of(&padded));
+        let signature = SEAL.sign(&author(), context().network, &statement);
+        let mut plain = [0; SLOT_PLAIN];
+        plain[..KEY].copy_from_slice(&content_key);
+        plain[KEY..64].copy_from_slice(author().verifying_key().as_bytes());
+        plain[64..].copy_from_slice(&signature.to_bytes());
+        alter(&mut plain, &enc, &commitment, &Digest::of(&padded));
+        let mut slot_commitment = [0; COMMITMENT];
+        hpke.export(COMMITMENT_LABEL, &mut slot_commitment).unwrap();
+        let mut sealed = vec![VERSION, 1];
+        sealed.extend(enc);
+        sealed.extend(slot_commitment);
+        sealed.extend(hpke.seal(&plain, &[]).unwrap());
+        sealed.extend(commitment);
+        let payload = Payload { msg: &padded, aad: &sealed };
+        let ciphertext = ChaCha20Poly1305::new((&*box_key).into()).encrypt(&[0; 12].into(), payload).unwrap();
+        sealed.extend(ciphertext);
+        sealed
+    }
+
+    #[test]
+    fn the_forger_makes_letters_that_open_when_nothing_is_altered() {
+        assert!(open(&forge(|_, _, _, _| {}), &recipient(1), &context()).is_ok());
+    }
+
+    /// A stranger who learned the content puts their name on it, or another's.
+    #[test]
+    fn another_author_with_the_signature_of_the_first_is_refused() {
+        let other = SigningKey::from_seed(&[2; 32]).verifying_key();
+        let sealed = forge(|plain, _, _, _| plain[KEY..64].copy_from_slice(other.as_bytes()));
+        assert_eq!(open(&sealed, &recipient(1), &context()), Err(OpenError));
+    }
+
+    /// A recipient passes a letter on, so that it seems to be written to someone else.
+    #[test]
+    fn a_signature_for_another_recipient_is_refused() {
+        let sealed = forge(|plain, enc, commitment, letter| {
+            let other = recipient(2).public();
+            let statement = signed(enc, &other, &context(), commitment, letter);
+            let signature = SEAL.sign(&author(), context().network, &statement);
+            plain[64..].copy_from_slice(&signature.to_bytes());
+        });
+        assert_eq!(open(&sealed, &recipient(1), &context()), Err(OpenError));
+    }
+
+    /// The AEAD would open the box under another key if someone made it so; the commitment does not.
+    #[test]
+    fn another_content_key_is_refused() {
+        let sealed = forge(|plain, _, _, _| plain[0] ^= 1);
+        assert_eq!(open(&sealed, &recipient(1), &context()), Err(OpenError));
+    }
+
+    #[test]
+    fn an_encapsulated_key_of_small_order_or_second_spelling_is_refused() {
+        let honest = forge(|_, _, _, _| {});
+        let mut spelled = honest.clone();
+        spelled[2 + 31] |= 0x80;
+        assert_eq!(open(&spelled, &recipient(1), &context()), Err(OpenError));
+        let mut zero = honest;
+        zero[2..34].fill(0);
+        assert_eq!(open(&zero, &recipient(1), &context()), Err(OpenError));
+    }
+}
+
+#[test]
+fn what_can_not_be_sealed() {
+    let (key, author) = (recipient(1).public(), author());
+    let with = |letter: &Letter, recipients: &[SealingPublicKey]| {
+        seal(letter, &author, recipients, &context(), &mut Entropy::new()).map(|sealed| sealed.len())
+    };
+    assert_eq!(with(&letter(b""), &[]), Err(SealError::Recipients(0)));
+    let crowd = vec![key; MAX_RECIPIENTS + 1];
+    assert_eq!(with(&letter(b""), &crowd), Err(SealError::Recipients(MAX_RECIPIENTS + 1)));
+    let longest = letter(&vec![0; MAX_LETTER_BYTES]);
+    assert!(with(&longest, &crowd[1..]).unwrap() <= MAX_SEALED_BYTES);
+    let longer = letter(&vec![0; MAX_LETTER_BYTES + 1]);
+    assert_eq!(with(&longer, &crowd[1..]), Err(SealError::TooLong(MAX_LETTER_BYTES + 1)));
+    let expired = Letter { expires: 99, ..letter(b"") };
+    assert_eq!(with(&expired, &crowd[1..]), Err(SealError::Expired { created: 100, expires: 99 }));
+}
+
+#[test]
+fn hidden_padding_is_zeros_and_no_longer_than_it_must_be() {
+    let padded = pad(&letter(b"hello")).unwrap();
+    assert_eq!(unpad(&padded), Some(letter(b"hello")));
+    let mut marked = padded.clone();
+    marked[255] = 1;
+    assert_eq!(unpad(&marked), None);
+    assert_eq!(unpad(&[&**padded, &[0; 16]].concat()), None);
+    assert_eq!(unpad(&padded[..LETTER_HEADER - 1]), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_is_sealed_opens(content: Vec<u8>, created: u32, life: u32, id: [u8; 16], epoch: u64) {
+        let expires = created.saturating_add(life);
+        let letter = Letter { id: LetterId(id), created, expires, content: Zeroizing::new(content) };
+        let context = SealContext { epoch, ..context() };
+        let key = recipient(1);
+        let sealed = seal(&letter, &author(), &[key.public()], &context, &mut Entropy::new()).unwrap();
+        prop_assert!(has_sealed_shape(&sealed));
+        prop_assert_eq!(open(&sealed, &key, &context).unwrap().letter, letter);
+    }
+
+    #[test]
+    fn nothing_panics_on_what_is_not_a_letter(bytes: Vec<u8>, count in 0_u8..20, length in 0_usize..900) {
+        prop_assert_eq!(open(&bytes, &recipient(1), &context()), Err(OpenError));
+        let mut shaped = vec![bytes.first().copied().unwrap_or(0); length];
+        if let [version, slots, ..] = shaped.as_mut_slice() {
+            (*version, *slots) = (VERSION, count);
+        }
+        prop_assert_eq!(open(&shaped, &recipient(1), &context()), Err(OpenError));
+    }
+}
+
+#[test]
+fn every_single_bit_change_and_every_truncation_is_refused() {
+    let keys = [recipient(1), recipient(2)];
+    let sealed = sealed_for(b"hello", &[&keys[0], &keys[1]]);
+    for bit in 0..sealed.len() * 8 {
+        let mut altered = sealed.clone();
+        altered[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(open(&altered, &keys[0], &context()), Err(OpenError), "bit {bit}");
+    }
+    for length in 0..sealed.len() {
+        assert_eq!(open(&sealed[..length], &keys[0], &context()), Err(OpenError));
+    }
+    assert_eq!(open(&[&*sealed, &[0]].concat(), &keys[0], &context()), Err(OpenError));
+}
+
+#[derive(Deserialize)]
+struct HpkeCase {
+    mode: String,
+    aead_id: String,
+    info: String,
+    #[serde(rename = "ikmE")]
+    ikm_e: String,
+    #[serde(rename = "skRm")]
+    sk_rm: String,
+    #[serde(rename = "pkRm")]
+    pk_rm: String,
+    enc: String,
+    encryptions: Vec<HpkeEncryption>,
+    exports: Vec<HpkeExport>,
+}
+
+#[derive(Deserialize)]
+struct HpkeEncryption {
+    #[serde(rename = "sequence number")]
+    sequence_number: String,
+    pt: String,
+    aad: String,
+    ct: String,
+}
+
+#[derive(Deserialize)]
+struct HpkeExport {
+    exporter_context: String,
+    exported_value: String,
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    HEXLOWER.decode(text.as_bytes()).unwrap()
+}
+
+/// The suite and the key types under the letters, against RFC 9180, appendix A.2.1.
+#[test]
+fn the_suite_is_that_of_rfc_9180() {
+    let text = include_str!("../../../../tests/vectors/sealing/hpke_rfc9180.json");
+    let cases: Vec<HpkeCase> = serde_json::from_str(text).unwrap();
+    let base: Vec<_> = cases.iter().filter(|case| case.mode == "0" && case.aead_id == "3").collect();
+    assert_eq!(base.len(), 1);
+    let case = base[0];
+    let key = SealingKey::from_bytes(&hex(&case.sk_rm).try_into().unwrap());
+    assert_eq!(key.public().as_bytes().as_slice(), hex(&case.pk_rm));
+    let (enc, mut sender) = hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(
+        &OpModeS::Base,
+        key.public().hpke(),
+        &hex(&case.info),
+        &mut Entropy { given: hex(&case.ikm_e), next: 0 },
+    )
+    .unwrap();
+    assert_eq!(enc.to_bytes().as_slice(), hex(&case.enc));
+    let mut receiver =
+        setup_receiver::<Cipher, Kdf, Kem>(&OpModeR::Base, key.hpke(), &enc, &hex(&case.info)).unwrap();
+    let consecutive = case.encryptions.iter().enumerate();
+    for (_, encryption) in
+        consecutive.take_while(|(i, encryption)| encryption.sequence_number == i.to_string())
+    {
+        let (aad, plaintext) = (hex(&encryption.aad), hex(&encryption.pt));
+        assert_eq!(sender.seal(&plaintext, &aad).unwrap(), hex(&encryption.ct));
+        assert_eq!(receiver.open(&hex(&encryption.ct), &aad).unwrap(), plaintext);
+    }
+    assert_eq!(case.exports.len(), 3);
+    for export in &case.exports {
+        let mut exported = [0; 32];
+        receiver.export(&hex(&export.exporter_context), &mut exported).unwrap();
+        assert_eq!(exported.as_slice(), hex(&export.exported_value));
+    }
+}

@@ -1,0 +1,185 @@
+//! Sixteen messages at once, with AVX-512: word `t` of all of them in one vector.
+
+use core::arch::x86_64::{
+    __m512i, _mm_cvtsi128_si64, _mm_extract_epi64, _mm512_add_epi32, _mm512_extracti32x4_epi32,
+    _mm512_mask_add_epi32, _mm512_ror_epi32, _mm512_set_epi64, _mm512_set1_epi32, _mm512_set4_epi32,
+    _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_ternarylogic_epi32,
+    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+};
+
+use crate::{
+    rounds::define_rounds,
+    state::{Block, INITIAL},
+};
+
+const LANES: usize = 16;
+
+/// The digests of the messages' first blocks, up to `blocks` of each.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize) -> [[u8; 32]; LANES] {
+    let mut state = INITIAL.map(|word| splat(word));
+    for number in 0..blocks {
+        let mut rows = [splat(0); LANES];
+        let mut active = 0;
+        for (lane, (row, message)) in rows.iter_mut().zip(messages).enumerate() {
+            if let Some(block) = message.get(number) {
+                *row = load(block);
+                active |= 1 << lane;
+            }
+        }
+        let change = rounds(&state, transpose(&rows));
+        for (word, change) in state.iter_mut().zip(change) {
+            *word = _mm512_mask_add_epi32(*word, active, *word, change);
+        }
+    }
+    to_digests(&state)
+}
+
+define_rounds!(__m512i, "avx512f,avx512bw");
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+#[expect(clippy::cast_possible_wrap, reason = "the same bits")]
+fn splat(word: u32) -> __m512i {
+    _mm512_set1_epi32(word as i32)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add(a: __m512i, b: __m512i) -> __m512i {
+    _mm512_add_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn xor(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi32::<0b1001_0110>(a, b, c)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn choose(e: __m512i, f: __m512i, g: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi32::<0b1100_1010>(e, f, g)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn majority(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi32::<0b1110_1000>(a, b, c)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn big_sigma_0(a: __m512i) -> __m512i {
+    xor(_mm512_ror_epi32::<2>(a), _mm512_ror_epi32::<13>(a), _mm512_ror_epi32::<22>(a))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn big_sigma_1(e: __m512i) -> __m512i {
+    xor(_mm512_ror_epi32::<6>(e), _mm512_ror_epi32::<11>(e), _mm512_ror_epi32::<25>(e))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn small_sigma_0(word: __m512i) -> __m512i {
+    xor(_mm512_ror_epi32::<7>(word), _mm512_ror_epi32::<18>(word), _mm512_srli_epi32::<3>(word))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn small_sigma_1(word: __m512i) -> __m512i {
+    xor(_mm512_ror_epi32::<17>(word), _mm512_ror_epi32::<19>(word), _mm512_srli_epi32::<10>(word))
+}
+
+/// The sixteen words of a block.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load(block: &Block) -> __m512i {
+    let [a, b, c, d, e, f, g, h] = words_of_64_bits(block);
+    swap_bytes(_mm512_set_epi64(h, g, f, e, d, c, b, a))
+}
+
+/// A block or a part of one as the vector instructions take it: one load, once compiled.
+fn words_of_64_bits<const N: usize>(bytes: &[u8]) -> [i64; N] {
+    let mut words = [0; N];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+        *word = i64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+/// Between words as they are counted with and as they are written.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn swap_bytes(words: __m512i) -> __m512i {
+    _mm512_shuffle_epi8(words, _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203))
+}
+
+/// Four rows of sixteen words, each as four quarters of four words, to four rows: row `c` has of
+/// each quarter the words in column `c`, one of each old row.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose_quarters([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    let (low_ab, low_cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+    let (high_ab, high_cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+    [
+        _mm512_unpacklo_epi64(low_ab, low_cd),
+        _mm512_unpackhi_epi64(low_ab, low_cd),
+        _mm512_unpacklo_epi64(high_ab, high_cd),
+        _mm512_unpackhi_epi64(high_ab, high_cd),
+    ]
+}
+
+/// Sixteen rows of sixteen words to as many columns.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose(rows: &[__m512i; 16]) -> [__m512i; 16] {
+    let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15] = *rows;
+    let a = transpose_quarters([r0, r1, r2, r3]);
+    let b = transpose_quarters([r4, r5, r6, r7]);
+    let c = transpose_quarters([r8, r9, r10, r11]);
+    let d = transpose_quarters([r12, r13, r14, r15]);
+    let mut columns = *rows;
+    for i in 0..4 {
+        // Quarters 0 and 2, then 1 and 3, of the first eight rows and of the others.
+        let (even_ab, odd_ab) = (
+            _mm512_shuffle_i32x4::<0b10_00_10_00>(a[i], b[i]),
+            _mm512_shuffle_i32x4::<0b11_01_11_01>(a[i], b[i]),
+        );
+        let (even_cd, odd_cd) = (
+            _mm512_shuffle_i32x4::<0b10_00_10_00>(c[i], d[i]),
+            _mm512_shuffle_i32x4::<0b11_01_11_01>(c[i], d[i]),
+        );
+        columns[i] = _mm512_shuffle_i32x4::<0b10_00_10_00>(even_ab, even_cd);
+        columns[i + 4] = _mm512_shuffle_i32x4::<0b10_00_10_00>(odd_ab, odd_cd);
+        columns[i + 8] = _mm512_shuffle_i32x4::<0b11_01_11_01>(even_ab, even_cd);
+        columns[i + 12] = _mm512_shuffle_i32x4::<0b11_01_11_01>(odd_ab, odd_cd);
+    }
+    columns
+}
+
+/// The state of each lane as its digest.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn to_digests(&[a, b, c, d, e, f, g, h]: &[__m512i; 8]) -> [[u8; 32]; LANES] {
+    let mut digests = [[0; 32]; LANES];
+    let (first, second) = (transpose_quarters([a, b, c, d]), transpose_quarters([e, f, g, h]));
+    for (i, (first, second)) in first.into_iter().zip(second).enumerate() {
+        let (first, second) = (swap_bytes(first), swap_bytes(second));
+        let halves = [
+            (_mm512_extracti32x4_epi32::<0>(first), _mm512_extracti32x4_epi32::<0>(second)),
+            (_mm512_extracti32x4_epi32::<1>(first), _mm512_extracti32x4_epi32::<1>(second)),
+            (_mm512_extracti32x4_epi32::<2>(first), _mm512_extracti32x4_epi32::<2>(second)),
+            (_mm512_extracti32x4_epi32::<3>(first), _mm512_extracti32x4_epi32::<3>(second)),
+        ];
+        for (quarter, (first, second)) in halves.into_iter().enumerate() {
+            let digest = digests[4 * quarter + i].as_chunks_mut().0;
+            digest[0] = _mm_cvtsi128_si64(first).to_le_bytes();
+            digest[1] = _mm_extract_epi64::<1>(first).to_le_bytes();
+            digest[2] = _mm_cvtsi128_si64(second).to_le_bytes();
+            digest[3] = _mm_extract_epi64::<1>(second).to_le_bytes();
+        }
+    }
+    digests
+}

@@ -1,0 +1,150 @@
+//! The compression function, written once for vectors of any width.
+
+/// The constants of the rounds (FIPS 180-4, section 4.2.2), by sixteens.
+pub(crate) const K: [[u32; 16]; 4] = [
+    [
+        0x428a_2f98,
+        0x7137_4491,
+        0xb5c0_fbcf,
+        0xe9b5_dba5,
+        0x3956_c25b,
+        0x59f1_11f1,
+        0x923f_82a4,
+        0xab1c_5ed5,
+        0xd807_aa98,
+        0x1283_5b01,
+        0x2431_85be,
+        0x550c_7dc3,
+        0x72be_5d74,
+        0x80de_b1fe,
+        0x9bdc_06a7,
+        0xc19b_f174,
+    ],
+    [
+        0xe49b_69c1,
+        0xefbe_4786,
+        0x0fc1_9dc6,
+        0x240c_a1cc,
+        0x2de9_2c6f,
+        0x4a74_84aa,
+        0x5cb0_a9dc,
+        0x76f9_88da,
+        0x983e_5152,
+        0xa831_c66d,
+        0xb003_27c8,
+        0xbf59_7fc7,
+        0xc6e0_0bf3,
+        0xd5a7_9147,
+        0x06ca_6351,
+        0x1429_2967,
+    ],
+    [
+        0x27b7_0a85,
+        0x2e1b_2138,
+        0x4d2c_6dfc,
+        0x5338_0d13,
+        0x650a_7354,
+        0x766a_0abb,
+        0x81c2_c92e,
+        0x9272_2c85,
+        0xa2bf_e8a1,
+        0xa81a_664b,
+        0xc24b_8b70,
+        0xc76c_51a3,
+        0xd192_e819,
+        0xd699_0624,
+        0xf40e_3585,
+        0x106a_a070,
+    ],
+    [
+        0x19a4_c116,
+        0x1e37_6c08,
+        0x2748_774c,
+        0x34b0_bcb5,
+        0x391c_0cb3,
+        0x4ed8_aa4a,
+        0x5b9c_ca4f,
+        0x682e_6ff3,
+        0x748f_82ee,
+        0x78a5_636f,
+        0x84c8_7814,
+        0x8cc7_0208,
+        0x90be_fffa,
+        0xa450_6ceb,
+        0xbef9_a3f7,
+        0xc671_78f2,
+    ],
+];
+
+/// Defines `compress`, which adds to each lane of a state what 64 rounds over its words make of it
+/// (FIPS 180-4, section 6.2.2, step 4 excepted), out of functions that the caller defines.
+///
+/// A macro, since functions for a processor's vectors can't be made generic over them.
+macro_rules! define_rounds {
+    ($vector:ty, $features:literal) => {
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn rounds(state: &[$vector; 8], mut words: [$vector; 16]) -> [$vector; 8] {
+            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
+            // The names of the variables move on instead of their values.
+            macro_rules! round {
+                ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident $k:ident $t:literal) => {
+                    let word = add(words[$t], splat($k[$t]));
+                    let t1 = add(add($h, word), add(big_sigma_1($e), choose($e, $f, $g)));
+                    $d = add($d, t1);
+                    $h = add(t1, add(big_sigma_0($a), majority($a, $b, $c)));
+                };
+            }
+            macro_rules! sixteen_rounds {
+                ($k:ident) => {
+                    round!(a b c d e f g h $k 0);
+                    round!(h a b c d e f g $k 1);
+                    round!(g h a b c d e f $k 2);
+                    round!(f g h a b c d e $k 3);
+                    round!(e f g h a b c d $k 4);
+                    round!(d e f g h a b c $k 5);
+                    round!(c d e f g h a b $k 6);
+                    round!(b c d e f g h a $k 7);
+                    round!(a b c d e f g h $k 8);
+                    round!(h a b c d e f g $k 9);
+                    round!(g h a b c d e f $k 10);
+                    round!(f g h a b c d e $k 11);
+                    round!(e f g h a b c d $k 12);
+                    round!(d e f g h a b c $k 13);
+                    round!(c d e f g h a b $k 14);
+                    round!(b c d e f g h a $k 15);
+                };
+            }
+            macro_rules! next_word {
+                ($t:literal) => {
+                    let old = add(words[$t], small_sigma_0(words[($t + 1) % 16]));
+                    words[$t] = add(old, add(words[($t + 9) % 16], small_sigma_1(words[($t + 14) % 16])));
+                };
+            }
+            let [first, rest @ ..] = &$crate::rounds::K;
+            sixteen_rounds!(first);
+            for k in rest {
+                next_word!(0);
+                next_word!(1);
+                next_word!(2);
+                next_word!(3);
+                next_word!(4);
+                next_word!(5);
+                next_word!(6);
+                next_word!(7);
+                next_word!(8);
+                next_word!(9);
+                next_word!(10);
+                next_word!(11);
+                next_word!(12);
+                next_word!(13);
+                next_word!(14);
+                next_word!(15);
+                sixteen_rounds!(k);
+            }
+            [a, b, c, d, e, f, g, h]
+        }
+    };
+}
+
+pub(crate) use define_rounds;

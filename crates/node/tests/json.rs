@@ -1,0 +1,165 @@
+//! What `docs/json.md` shows is what the commands print, field by field.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+const PAGE: &str = include_str!("../../../docs/json.md");
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[test]
+fn commands_print_what_the_page_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let founded = jurat(dir, "council new council --members 1 --json");
+    let node = founded["members"][0]["http"].as_str().unwrap().to_owned();
+    let running = Running::start(dir);
+    let status = status_of_running(dir, &node);
+    let key = jurat(dir, "keygen --name lab.example/ana -o ana.key --json");
+    fs::write(dir.join("report.txt"), "the content").unwrap();
+    fs::write(dir.join("other.txt"), "other content").unwrap();
+    let attested = jurat(dir, &format!("attest report.txt --key ana.key --node {node} --json"));
+    let verify = "--policy council/policy --receipt report.txt.jurat --json";
+    let proven = jurat(dir, &format!("find report.txt --prove -o report.proof --node {node} --json"));
+    let proof = "--proof report.proof --policy council/policy --json";
+    let other_log = key["vkey"].as_str().unwrap();
+    let witness = jurat(dir, &format!("witness trust council/node-1 {other_log} --json"));
+    let log = format!("--log {node} --policy council/policy --json");
+    let mirrored = jurat(dir, &format!("mirror add mirror {node} --policy council/policy --json"));
+    jurat(dir, "council new four --members 4 --json");
+    jurat(dir, "council new five --members 5 --json");
+    let join = jurat(dir, "council join node-5 --name node-5 --council four/node-1 --json");
+    let sign = jurat(dir, "council sign node-5/node-5.change four/node-1 --json");
+    let outputs = [
+        ("jurat mirror add` and `list", vec![mirrored]),
+        ("jurat mirror sync", vec![jurat(dir, "mirror sync mirror --json")]),
+        ("jurat council join", vec![join]),
+        ("jurat council sign", vec![sign]),
+        ("jurat council leave", vec![jurat(dir, "council leave --member node-2 --council five -o x --json")]),
+        ("jurat council show", vec![jurat(dir, "council show four --json")]),
+        ("jurat witness trust` and `list", vec![witness]),
+        ("jurat witness keys", vec![jurat(dir, "witness keys council/node-1 --json")]),
+        ("jurat keygen", vec![key]),
+        ("jurat council new", vec![founded]),
+        ("jurat council policy", vec![jurat(dir, "council policy council --json")]),
+        ("jurat attest", vec![attested]),
+        (
+            "jurat verify",
+            vec![
+                jurat(dir, &format!("verify report.txt {verify}")),
+                jurat(dir, &format!("verify other.txt {verify}")),
+            ],
+        ),
+        ("jurat find", vec![jurat(dir, &format!("find report.txt --node {node} --json"))]),
+        ("jurat find --prove", vec![proven]),
+        (
+            "jurat verify --proof",
+            vec![
+                jurat(dir, &format!("verify report.txt {proof}")),
+                jurat(dir, &format!("verify other.txt {proof}")),
+            ],
+        ),
+        ("jurat status", vec![status]),
+        ("jurat log tail", vec![jurat(dir, &format!("log tail --node {node} --json"))]),
+        ("jurat log entry", vec![jurat(dir, &format!("log entry 0 {log}"))]),
+        ("jurat log prove", vec![jurat(dir, &format!("log prove 0 {log}"))]),
+        ("jurat log consistency", vec![jurat(dir, &format!("log consistency 1 {log}"))]),
+        ("jurat log export", vec![jurat(dir, &format!("log export copy {log}"))]),
+        ("jurat log prune", vec![jurat(dir, "log prune copy --below 1 --json")]),
+        ("jurat log import", vec![jurat(dir, &format!("log import {log} --node {node}"))]),
+    ];
+    drop(running);
+    let fsck = jurat(dir, "log fsck council/node-1 --json");
+    for (command, printed) in outputs.into_iter().chain([("jurat log fsck", vec![fsck])]) {
+        let section = section(command);
+        let examples = examples(section);
+        assert_eq!(examples.len(), printed.len(), "{command}");
+        for (example, printed) in examples.iter().zip(&printed) {
+            assert_eq!(fields(example), fields(printed), "{command}: {printed}");
+            for field in fields(example) {
+                assert!(section.contains(&format!("`{field}`")), "{command}: {field} is not described");
+            }
+        }
+    }
+}
+
+/// The part of the page about a command.
+fn section(command: &str) -> &'static str {
+    let from = PAGE.find(&format!("## `{command}`\n")).unwrap();
+    let rest = &PAGE[from + 3..];
+    &rest[..rest.find("\n## ").unwrap_or(rest.len())]
+}
+
+fn examples(section: &str) -> Vec<Value> {
+    let blocks = section.split("```json\n").skip(1);
+    blocks.map(|block| serde_json::from_str(block.split("```").next().unwrap()).unwrap()).collect()
+}
+
+/// The names of all fields, those in an array of objects as `members[].name`.
+fn fields(value: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        match value.as_array().map_or(&[][..], |elements| elements) {
+            [element @ Value::Object(_), ..] => {
+                names.extend(fields(element).into_iter().map(|inner| format!("{name}[].{inner}")));
+            }
+            _ => {
+                names.insert(name.clone());
+            }
+        }
+    }
+    names
+}
+
+/// The one line that a command prints.
+fn jurat(dir: &Path, arguments: &str) -> Value {
+    let output = command(dir, arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text.lines().count(), 1, "jurat {arguments}: {text}{complaint}");
+    serde_json::from_str(&text).unwrap()
+}
+
+fn command(dir: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jurat"));
+    command.current_dir(dir).args(arguments.split(' '));
+    command
+}
+
+/// A node that ends with the test, whatever its outcome.
+struct Running(Child);
+
+impl Running {
+    fn start(dir: &Path) -> Self {
+        let mut command = command(dir, "run council/node-1 --stop-with-stdin --log-level error");
+        Self(command.stdin(Stdio::piped()).spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// The status of a node, as soon as it gives one.
+fn status_of_running(dir: &Path, node: &str) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    let mut command = command(dir, &format!("status --node {node} --json"));
+    loop {
+        let output = command.output().unwrap();
+        if output.status.success() {
+            return serde_json::from_slice(&output.stdout).unwrap();
+        }
+        assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

@@ -1,0 +1,342 @@
+//! Copies of other logs: a directory for each, which any web server can serve (C2SP tlog-tiles).
+//!
+//! ```text
+//! <hex SHA-256 of the origin>/policy       whose checkpoints are accepted
+//! <hex SHA-256 of the origin>/sources      where the log is read, a URL or an absolute path a line
+//! <hex SHA-256 of the origin>/checkpoint   the last one that was verified
+//! <hex SHA-256 of the origin>/tile/..      what it covers, and perhaps more
+//! <hex SHA-256 of the origin>/forks/<hex SHA-256 of the evidence>.evidence
+//! ```
+//!
+//! Policy and sources are written by whoever runs the mirror, all else by the one process that
+//! holds the log's lock. A file appears whole or not at all, whatever crashes, and the checkpoint
+//! after all that it covers.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jurat_crypto::Digest;
+use jurat_log::{
+    CheckpointError, MAX_ENTRY_BYTES, MAX_NOTE_BYTES, MAX_POLICY_BYTES, Note, NoteError, Origin, Policy,
+    PolicyTextError, TILE_WIDTH, TileCoord, TileKind, TreeSize,
+};
+
+use crate::{
+    DiskError, Lock, Vfs,
+    fork_files::{self, forks, replace},
+    vfs::{replace_file, sync_parent},
+};
+
+/// The most sources that a log may have.
+pub const MAX_SOURCES: usize = 32;
+/// The longest URL or path of a source, in bytes.
+pub const MAX_SOURCE_BYTES: usize = 2048;
+/// A bundle of 256 of the largest entries; tiles of hashes are smaller.
+const MAX_TILE_BYTES: usize = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
+
+const POLICY: &str = "policy";
+const SOURCES: &str = "sources";
+const CHECKPOINT: &str = "checkpoint";
+const LOCK: &str = "lock";
+const STAGING: &str = "staging";
+
+/// Why a directory of mirrors can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorDirError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A stored policy can't be read.
+    #[error("{path:?}: {error}; add the log again with its policy")]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: PolicyTextError,
+    },
+    /// A policy has no log.
+    #[error("the policy lists no log")]
+    NoLog,
+    /// A policy has several logs; a mirror is of one.
+    #[error("the policy lists the logs {first} and {other}; a mirror needs a policy for one log")]
+    SeveralLogs {
+        /// One.
+        first: String,
+        /// Another.
+        other: String,
+    },
+    /// The log's name is no origin.
+    #[error("a log can't be called {name}: {error}")]
+    NotAnOrigin {
+        /// The name.
+        name: String,
+        /// Why not.
+        error: CheckpointError,
+    },
+    /// There are no sources, or too many.
+    #[error("a mirrored log has 1 to {MAX_SOURCES} sources, not {0}")]
+    Sources(usize),
+    /// A source can't be kept.
+    #[error("a source is a line of at most {MAX_SOURCE_BYTES} bytes: {0:?}")]
+    Source(String),
+    /// Another process writes the copy.
+    #[error("{path:?} is written by another process: stop that one first")]
+    InUse {
+        /// The log's directory.
+        path: PathBuf,
+    },
+    /// The stored checkpoint is damaged.
+    #[error("{path:?}: {error}; put back the file, or remove the log's directory and mirror it anew")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: NoteError,
+    },
+}
+
+/// A log that is mirrored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MirroredLog {
+    origin: Origin,
+    policy: Policy,
+    sources: Vec<String>,
+}
+
+/// The directory of all mirrored logs.
+#[derive(Clone, Debug)]
+pub struct MirrorDir {
+    vfs: Arc<dyn Vfs>,
+    root: PathBuf,
+}
+
+/// The copy of one log, which nobody else writes while this is held.
+#[derive(Debug)]
+pub struct MirrorWriter {
+    vfs: Arc<dyn Vfs>,
+    log: PathBuf,
+    /// Directories whose names are not durable yet.
+    unsynced: BTreeSet<PathBuf>,
+    _lock: Lock,
+}
+
+impl MirroredLog {
+    /// Checks and takes a policy for one log, and where to read that.
+    pub fn new(policy: Policy, sources: Vec<String>) -> Result<Self, MirrorDirError> {
+        let mut names = policy.logs().iter().map(|log| log.vkey.name().as_str());
+        let name = names.next().ok_or(MirrorDirError::NoLog)?;
+        if let Some(other) = names.find(|other| *other != name) {
+            return Err(MirrorDirError::SeveralLogs { first: name.into(), other: other.into() });
+        }
+        let origin =
+            Origin::new(name).map_err(|error| MirrorDirError::NotAnOrigin { name: name.into(), error })?;
+        if !(1..=MAX_SOURCES).contains(&sources.len()) {
+            return Err(MirrorDirError::Sources(sources.len()));
+        }
+        let is_bad = |source: &&String| {
+            source.is_empty() || source.len() > MAX_SOURCE_BYTES || source.contains(['\n', '\r'])
+        };
+        match sources.iter().find(is_bad) {
+            Some(bad) => Err(MirrorDirError::Source(bad.clone())),
+            None => Ok(Self { origin, policy, sources }),
+        }
+    }
+
+    /// The log's name.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whose checkpoints are accepted.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Where the log is read: URLs and paths.
+    #[must_use]
+    pub fn sources(&self) -> &[String] {
+        &self.sources
+    }
+}
+
+impl MirrorDir {
+    /// A directory, which need not exist before the first log is added.
+    #[must_use]
+    pub fn new(vfs: Arc<dyn Vfs>, root: impl Into<PathBuf>) -> Self {
+        Self { vfs, root: root.into() }
+    }
+
+    /// Mirrors a log from now on, or changes its policy and sources. What was copied before stays.
+    pub fn add(&self, log: &MirroredLog) -> Result<(), DiskError> {
+        let dir = self.dir_of(&log.origin);
+        self.vfs.create_dir_all(&dir)?;
+        sync_parent(&*self.vfs, &dir)?;
+        sync_parent(&*self.vfs, &self.root)?;
+        let sources: String = log.sources.iter().map(|source| format!("{source}\n")).collect();
+        replace(&*self.vfs, &dir.join(SOURCES), sources.as_bytes())?;
+        // The policy is what makes the log a mirrored one, so it comes last.
+        replace(&*self.vfs, &dir.join(POLICY), log.policy.to_string().as_bytes())
+    }
+
+    /// Stops mirroring a log. What was copied stays where this says, so that the log goes on there if
+    /// it is added again; nothing if the log is not mirrored.
+    pub fn remove(&self, origin: &Origin) -> Result<Option<PathBuf>, DiskError> {
+        let dir = self.dir_of(origin);
+        let path = dir.join(POLICY);
+        if self.vfs.file_len(&path)?.is_none() {
+            return Ok(None);
+        }
+        self.vfs.remove_file(&path)?;
+        sync_parent(&*self.vfs, &path)?;
+        Ok(Some(dir))
+    }
+
+    /// All logs that are mirrored; one whose files are damaged does not keep the others.
+    pub fn logs(&self) -> Result<Vec<Result<MirroredLog, MirrorDirError>>, DiskError> {
+        let names = match self.vfs.list(&self.root) {
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            names => names?,
+        };
+        Ok(names.iter().filter_map(|name| self.read_log(&self.root.join(name)).transpose()).collect())
+    }
+
+    /// Takes up the copy of a log, to write to it.
+    pub fn open(&self, origin: &Origin) -> Result<MirrorWriter, MirrorDirError> {
+        let log = self.dir_of(origin);
+        let lock = self.vfs.try_lock(&log.join(LOCK))?;
+        let lock = lock.ok_or_else(|| MirrorDirError::InUse { path: log.clone() })?;
+        let staging = log.join(STAGING);
+        self.vfs.create_dir_all(&staging)?;
+        for name in self.vfs.list(&staging)? {
+            self.vfs.remove_file(&staging.join(name))?;
+        }
+        Ok(MirrorWriter { vfs: self.vfs.clone(), log, unsynced: BTreeSet::new(), _lock: lock })
+    }
+
+    /// The last checkpoint that was verified of the log whose origin has this SHA-256 digest.
+    pub fn checkpoint(&self, origin: &Digest) -> Result<Option<Vec<u8>>, DiskError> {
+        self.served(origin, CHECKPOINT, MAX_NOTE_BYTES)
+    }
+
+    /// A tile or bundle of that log.
+    pub fn tile(&self, origin: &Digest, coord: TileCoord) -> Result<Option<Vec<u8>>, DiskError> {
+        self.served(origin, &coord.path(), MAX_TILE_BYTES)
+    }
+
+    /// Evidence that the log has forked.
+    pub fn forks(&self, origin: &Origin) -> Result<Vec<PathBuf>, DiskError> {
+        forks(&*self.vfs, &self.dir_of(origin))
+    }
+
+    fn served(&self, origin: &Digest, path: &str, max: usize) -> Result<Option<Vec<u8>>, DiskError> {
+        let log = self.root.join(origin.to_string());
+        if self.vfs.file_len(&log.join(POLICY))?.is_none() {
+            return Ok(None);
+        }
+        read(&*self.vfs, &log.join(path), max)
+    }
+
+    fn dir_of(&self, origin: &Origin) -> PathBuf {
+        self.root.join(Digest::of(origin.as_str().as_bytes()).to_string())
+    }
+
+    fn read_log(&self, dir: &Path) -> Result<Option<MirroredLog>, MirrorDirError> {
+        let path = dir.join(POLICY);
+        let Some(policy) = read(&*self.vfs, &path, MAX_POLICY_BYTES)? else { return Ok(None) };
+        let policy = Policy::parse(&policy).map_err(|error| MirrorDirError::Policy { path, error })?;
+        let sources = self.vfs.read(&dir.join(SOURCES), (MAX_SOURCES * (MAX_SOURCE_BYTES + 1)) as u64)?;
+        let sources = String::from_utf8_lossy(&sources).lines().map(ToOwned::to_owned).collect();
+        MirroredLog::new(policy, sources).map(Some)
+    }
+}
+
+impl MirrorWriter {
+    /// The last checkpoint that was published, if one was.
+    pub fn checkpoint(&self) -> Result<Option<Note>, MirrorDirError> {
+        let path = self.log.join(CHECKPOINT);
+        let Some(note) = read(&*self.vfs, &path, MAX_NOTE_BYTES)? else { return Ok(None) };
+        Note::parse(&note).map(Some).map_err(|error| MirrorDirError::Checkpoint { path, error })
+    }
+
+    /// A tile or bundle that is stored.
+    pub fn tile(&self, coord: TileCoord) -> Result<Option<Vec<u8>>, DiskError> {
+        read(&*self.vfs, &self.log.join(coord.path()), MAX_TILE_BYTES)
+    }
+
+    /// Stores a tile or bundle. It is there whole or not at all, and durable once the checkpoint is
+    /// [published](Self::publish).
+    pub fn put(&mut self, coord: TileCoord, bytes: &[u8]) -> Result<(), DiskError> {
+        let path = self.log.join(coord.path());
+        let above = path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.log));
+        self.unsynced.extend(above.map(Path::to_owned));
+        // What a sync that was cut off has left; its name may not be durable yet.
+        let is_there = self.vfs.file_len(&path)? == Some(bytes.len() as u64);
+        if is_there && self.tile(coord)?.as_deref() == Some(bytes) {
+            return Ok(());
+        }
+        if let Some(dir) = path.parent() {
+            self.vfs.create_dir_all(dir)?;
+        }
+        let staging = self.log.join(STAGING).join("tile");
+        if self.vfs.file_len(&staging)?.is_some() {
+            self.vfs.remove_file(&staging)?;
+        }
+        // Written in full before it has its name: nobody ever sees a part of it.
+        let file = self.vfs.create(&staging)?;
+        file.write_at(0, bytes)?;
+        file.sync()?;
+        self.vfs.rename(&staging, &path)
+    }
+
+    /// Makes what was stored durable, then replaces the checkpoint, then takes away the partial tiles
+    /// of the `old` size that are full at the `new` one. A crash leaves the old checkpoint or the new
+    /// one, with all that it covers, and perhaps a partial tile too many.
+    pub fn publish(&mut self, note: &Note, old: TreeSize, new: TreeSize) -> Result<(), DiskError> {
+        for dir in &self.unsynced {
+            self.vfs.sync_dir(dir)?;
+        }
+        self.unsynced.clear();
+        let (staging, path) = (self.log.join(STAGING).join(CHECKPOINT), self.log.join(CHECKPOINT));
+        if self.vfs.file_len(&staging)?.is_some() {
+            self.vfs.remove_file(&staging)?;
+        }
+        replace_file(&*self.vfs, &staging, &path, note.to_string().as_bytes())?;
+        let levels = (0..64).map(TileKind::Hashes).chain([TileKind::Entries]);
+        let partial = levels.filter_map(|kind| TileCoord::partial(kind, old));
+        for coord in partial.filter(|coord| coord.full().is_within(new)) {
+            self.remove_partial(coord)?;
+        }
+        Ok(())
+    }
+
+    fn remove_partial(&self, coord: TileCoord) -> Result<(), DiskError> {
+        let path = self.log.join(coord.path());
+        let Some(dir) = path.parent() else { return Ok(()) };
+        let names = match self.vfs.list(dir) {
+            Err(error) if error.is_not_found() => return Ok(()),
+            names => names?,
+        };
+        for name in names {
+            self.vfs.remove_file(&dir.join(name))?;
+        }
+        self.vfs.remove_dir(dir)
+    }
+
+    /// Keeps evidence that the log has forked, durably, and says where. One that is kept already is
+    /// not written again, and of one log no more than a few are kept: nothing, then.
+    pub fn keep_fork(&self, evidence: &[u8]) -> Result<Option<PathBuf>, DiskError> {
+        fork_files::keep_fork(&*self.vfs, &self.log, evidence)
+    }
+}
+
+fn read(vfs: &dyn Vfs, path: &Path, max: usize) -> Result<Option<Vec<u8>>, DiskError> {
+    match vfs.read(path, max as u64) {
+        Err(error) if error.is_not_found() => Ok(None),
+        bytes => bytes.map(Some),
+    }
+}

@@ -1,0 +1,285 @@
+//! Hashcash beside the Python package, sealing beside the crates under it, and what refusals cost.
+//!
+//! Times are the best of several rounds, taken in turns with the peer's, so that both see the same
+//! machine.
+
+use std::{
+    hint::black_box,
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use ed25519_dalek::{Signer, Verifier};
+use hpke::{Kem, OpModeR, OpModeS, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::X25519HkdfSha256};
+use jurat_bulletin::{
+    Board, BoardLimits, Bulletin, Effort, Inbox, Message, Origin, Posting, Rules, Topic, UnixSeconds,
+};
+use jurat_crypto::{
+    CodeSize, Digest, Hashcash, Letter, LetterId, NetworkId, SealContext, SealingKey, SigningKey, TapeHash,
+    TapeSize, open, seal,
+};
+use rand::{SeedableRng, rngs::StdRng};
+
+use crate::{council, limits, report::Report};
+
+const ROUNDS: u32 = 5;
+const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+
+pub fn run(report: &mut Report) -> Result<(), String> {
+    tapehash(report)?;
+    sealing(report);
+    refusals(report);
+    accepting(report);
+    threads(report)
+}
+
+/// Seconds that `work` takes, the best of a few rounds, for one of `count`.
+fn best(count: u32, mut work: impl FnMut(u32)) -> f64 {
+    (0..ROUNDS).map(|_| once(count, &mut work)).fold(f64::INFINITY, f64::min)
+}
+
+fn once(count: u32, work: &mut impl FnMut(u32)) -> f64 {
+    let start = Instant::now();
+    (0..count).for_each(work);
+    start.elapsed().as_secs_f64() / f64::from(count)
+}
+
+fn tapehash(report: &mut Report) -> Result<(), String> {
+    let code = |size| CodeSize::new(size).map_err(|error| error.to_string());
+    let tape = |size| TapeSize::new(size).map_err(|error| error.to_string());
+    let cases = [
+        (TapeHash::V1(code(20)?), "tapehash1(x, 20)", 300),
+        (TapeHash::V1(code(64)?), "tapehash1(x, 64)", 100),
+        (TapeHash::V2(tape(2)?), "tapehash2(x, 2)", 300),
+        (TapeHash::V3(code(64)?, tape(2)?), "tapehash3(x, 64, 2)", 300),
+        (TapeHash::V2(tape(32_768)?), "tapehash2(x, 32768)", 2),
+    ];
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let python = install(dir.path());
+    for (function, call, count) in cases {
+        let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
+        for round in 0..ROUNDS {
+            ours = ours.min(once(count, &mut |i| {
+                black_box(function.digest(&preimage(round, i)));
+            }));
+            if python {
+                theirs = theirs.min(python_seconds(dir.path(), call, count)?);
+            }
+        }
+        if python {
+            let base = report.figure(format!("{call}, Python package"), 1.0 / theirs, "/s");
+            report.ratio(format!("{function}"), 1.0 / ours, "/s", "the Python package", base);
+        } else {
+            report.figure(format!("{function}"), 1.0 / ours, "/s");
+        }
+    }
+    Ok(())
+}
+
+fn preimage(round: u32, i: u32) -> [u8; 72] {
+    let mut preimage = [0; 72];
+    preimage[..4].copy_from_slice(&round.to_be_bytes());
+    preimage[68..].copy_from_slice(&i.to_be_bytes());
+    preimage
+}
+
+/// Puts the Python package into `dir`, if there is Python and a package index.
+fn install(dir: &Path) -> bool {
+    let pip = Command::new("python3")
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"])
+        .arg(dir)
+        .arg("tapehash==0.1.1")
+        .stderr(Stdio::null())
+        .status();
+    let installed = pip.is_ok_and(|status| status.success());
+    if !installed {
+        eprintln!("the Python package tapehash can't be installed: no peer");
+    }
+    installed
+}
+
+fn python_seconds(dir: &Path, call: &str, count: u32) -> Result<f64, String> {
+    let program = format!(
+        "import time\nfrom tapehash import *\nxs = [bytes(68) + i.to_bytes(4, 'big') for i in range({count})]\n\
+         start = time.perf_counter()\nfor x in xs: {call}\nprint((time.perf_counter() - start) / {count})"
+    );
+    let output = Command::new("python3").env("PYTHONPATH", dir).arg("-c").arg(program).output();
+    let output = output.map_err(|error| error.to_string())?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| "Python printed no time".into())
+}
+
+fn sealing(report: &mut Report) {
+    let (author, key) = (SigningKey::from_seed(&[1; 32]), SealingKey::from_bytes(&[2; 32]));
+    let context =
+        SealContext { network: NetworkId(Digest::of(b"bench")), topic: Digest::of(b"topic"), epoch: 0 };
+    let content = vec![7; 1024];
+    let letter = Letter { id: LetterId([0; 16]), created: 0, expires: 1, content: content.clone().into() };
+    let mut entropy = StdRng::from_seed([3; 32]);
+    let recipients = [key.public()];
+    let sealed = seal(&letter, &author, &recipients, &context, &mut entropy).expect("a letter");
+
+    let dalek = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
+    let signature = dalek.sign(&content);
+    let (secret, public) = X25519HkdfSha256::gen_keypair_with_rng(&mut entropy);
+    let info = [0; 64];
+    let peer_seal =
+        |entropy: &mut StdRng| {
+            let (enc, mut sender) = hpke::setup_sender_with_rng::<
+                ChaCha20Poly1305,
+                HkdfSha256,
+                X25519HkdfSha256,
+            >(&OpModeS::Base, &public, &info, entropy)
+            .expect("a context");
+            (enc, sender.seal(&content, &[]).expect("a ciphertext"))
+        };
+    let (enc, ciphertext) = peer_seal(&mut entropy);
+
+    let count = 300;
+    let theirs = best(count, |_| {
+        black_box((peer_seal(&mut entropy), dalek.sign(&content)));
+    });
+    let ours = best(count, |_| {
+        black_box(seal(&letter, &author, &recipients, &context, &mut entropy).expect("a letter"));
+    });
+    let base = report.figure("hpke and ed25519-dalek alone: seal and sign 1 KiB", 1.0 / theirs, "/s");
+    report.ratio("seal, 1 KiB", 1.0 / ours, "/s", "the two alone", base);
+
+    let verifying = dalek.verifying_key();
+    let theirs = best(count, |_| {
+        let mut receiver = hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeR::Base,
+            &secret,
+            &enc,
+            &info,
+        )
+        .expect("a context");
+        black_box(receiver.open(&ciphertext, &[]).expect("it opens"));
+        // The key comes with the letter, so it has to be decoded as well.
+        let key = ed25519_dalek::VerifyingKey::from_bytes(verifying.as_bytes()).expect("a key");
+        key.verify(&content, &signature).expect("it holds");
+    });
+    let ours = best(count, |_| {
+        black_box(open(&sealed, &key, &context).expect("it opens"));
+    });
+    let base = report.figure("hpke and ed25519-dalek alone: open and verify 1 KiB", 1.0 / theirs, "/s");
+    report.ratio("open, 1 KiB", 1.0 / ours, "/s", "the two alone", base);
+}
+
+fn rules() -> Rules {
+    Rules::new(NetworkId(Digest::of(b"bench")))
+}
+
+fn posting(topic: &Topic, time: u32, content: Vec<u8>) -> Posting {
+    let effort = rules().work.bulletins;
+    let bulletin = Bulletin::new(topic.id(), UnixSeconds(time), 0, content).expect("a bulletin");
+    let posting = Posting { effort, bulletin };
+    let search = posting.subject(&rules()).search(&rules().work);
+    let stamp = search.expect("a search").try_attempts(0..1 << 32).expect("a nonce");
+    let bulletin = posting.bulletin.with_nonce(u32::try_from(stamp.nonce).expect("32 bits"));
+    Posting { bulletin, ..posting }
+}
+
+/// What it costs to refuse, by reason. Contents and bodies are of the largest size: none is hashed.
+fn refusals(report: &mut Report) {
+    let topic = Topic::beacon();
+    let large = vec![0; jurat_bulletin::MAX_CONTENT_BYTES];
+    let good = posting(&topic, NOW.0, large.clone());
+    let mut board = Board::new(rules(), BoardLimits::default());
+    board.receive(NOW, &good.encode(), Origin::Sender { trust: 0 }).expect("it is taken");
+    let with = |time: u32, content: &[u8]| {
+        let bulletin = Bulletin::new(topic.id(), UnixSeconds(time), 0, content.to_vec()).expect("a bulletin");
+        Posting { effort: Effort(7), bulletin }.encode()
+    };
+    let mut other = large;
+    other[0] = 1;
+    let cases = [
+        ("bulletin refused: truncated", with(NOW.0, &other)[..70].to_vec()),
+        ("bulletin refused: oversize", [with(NOW.0, &other), vec![0]].concat()),
+        ("bulletin refused: expired", with(NOW.0 - 3601, &other)),
+        ("bulletin refused: from the future", with(NOW.0 + 121, &other)),
+        ("bulletin refused: there already", good.encode()),
+        ("bulletin refused: too little promised", [&[0; 4], &with(NOW.0, &other)[4..]].concat()),
+    ];
+    for (what, bytes) in cases {
+        let cost = best(10_000, |_| {
+            black_box(board.receive(NOW, &bytes, Origin::Sender { trust: 0 }).expect_err("a refusal"));
+        });
+        report.figure(what, cost * 1e6, "µs");
+    }
+    let (alice, bob) = (SigningKey::from_seed(&[1; 32]), SigningKey::from_seed(&[2; 32]).verifying_key());
+    let mut inbox = Inbox::new(rules(), &bob, 1000);
+    let keys = [SealingKey::from_bytes(&[2; 32])];
+    let message = |time: u32, dst: [u8; 32]| {
+        Message::sign(&alice, dst, UnixSeconds(time), vec![0; 60_000], &rules()).encode(Effort(1))
+    };
+    let cases = [
+        ("message refused: for another", message(NOW.0, [9; 32])),
+        ("message refused: expired", message(NOW.0 - 301, *bob.as_bytes())),
+        ("message refused: too little promised", [&[0; 4], &message(NOW.0, *bob.as_bytes())[4..]].concat()),
+        ("message refused: not sealed", message(NOW.0, *bob.as_bytes())),
+    ];
+    for (what, bytes) in cases {
+        let cost = best(10_000, |_| {
+            black_box(inbox.receive(NOW, &bytes, Effort(1), keys.iter()).expect_err("a refusal"));
+        });
+        report.figure(what, cost * 1e6, "µs");
+    }
+}
+
+/// What a board takes on one thread, beside the hash that each bulletin costs it.
+fn accepting(report: &mut Report) {
+    let topic = Topic::beacon();
+    let postings: Vec<_> =
+        (0..500_u32).map(|i| posting(&topic, NOW.0, i.to_be_bytes().repeat(64)).encode()).collect();
+    let hash = best(500, |i| {
+        black_box(rules().work.hashcash.digest(&preimage(0, i)));
+    });
+    let mut taken = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let mut board = Board::new(rules(), BoardLimits::default());
+        taken = taken.min(once(500, &mut |i| {
+            board.receive(NOW, &postings[i as usize], Origin::Sender { trust: 0 }).expect("it is taken");
+        }));
+    }
+    let base = report.figure("the limit: one stamp hash a bulletin", 1.0 / hash, "/s");
+    report.ratio(
+        "bulletins of 256 bytes checked and kept, one thread, no disk",
+        1.0 / taken,
+        "/s",
+        "the limit",
+        base,
+    );
+}
+
+/// The real command, with a difficulty that nobody meets.
+fn threads(report: &mut Report) -> Result<(), String> {
+    let binary = council::binary()?;
+    let seconds = |threads: usize, attempts: u32| -> Result<f64, String> {
+        let start = Instant::now();
+        let status = Command::new(&binary)
+            .args(["hashcash", "work", "--preimage", "bench", "--zero-bits", "256"])
+            .args(["--threads", &threads.to_string(), "--max-attempts", &attempts.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .map_err(|error| error.to_string())?;
+        if status.code() != Some(1) {
+            return Err(format!("the search should find nothing, and ended with {status}"));
+        }
+        Ok(start.elapsed().as_secs_f64())
+    };
+    let attempts = 100_000;
+    let rate = |threads| -> Result<f64, String> {
+        let mut best = f64::INFINITY;
+        for _ in 0..3 {
+            best = best.min(seconds(threads, attempts)?);
+        }
+        Ok(f64::from(attempts) / best)
+    };
+    let one = rate(1)?;
+    let base = report.figure("nonce search, one thread", one, "attempts/s");
+    let cores = limits::cores();
+    report.ratio(format!("nonce search, {cores} threads"), rate(cores)?, "attempts/s", "one thread", base);
+    Ok(())
+}

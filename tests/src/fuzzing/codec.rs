@@ -1,0 +1,84 @@
+//! What passes through the codec: frames between members, journal records, the stored state.
+
+use jurat::{
+    codec::{decode, encode},
+    core::{Core, EntryBytes, Frame, Keys, Limits, MemberSignatures, Record, State},
+};
+use jurat_crypto::{Digest, Signature};
+use jurat_pbft::{EpochLink, Evidence};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Seed, fixtures, forge::Forge, member::MemoryLedger, seed};
+
+/// Nothing depends on one spelling of a value; but it must stay the same value.
+fn round_trip<T: Serialize + DeserializeOwned>(input: &[u8]) -> Option<T> {
+    let value: T = decode(input).ok()?;
+    let written = encode(&value);
+    let again: T = decode(&written).expect("what was written can be read");
+    assert_eq!(encode(&again), written);
+    Some(value)
+}
+
+pub(super) fn frame(input: &[u8]) -> Option<()> {
+    // Not the codec's, but bytes of members too, and with one spelling each.
+    if let Ok(evidence) = Evidence::decode(input) {
+        assert_eq!(evidence.encode(), input);
+    }
+    if let Ok(link) = EpochLink::decode(input) {
+        assert_eq!(link.encode(), input);
+    }
+    assert_eq!(encode(&round_trip::<Frame>(input)?), input);
+    Some(())
+}
+
+pub(super) fn record(input: &[u8]) -> Option<()> {
+    assert_eq!(encode(&round_trip::<Record>(input)?), input);
+    Some(())
+}
+
+pub(super) fn state(input: &[u8]) -> Option<()> {
+    round_trip::<State>(input).map(drop)
+}
+
+pub(super) fn frame_seeds() -> Vec<Seed> {
+    let entry = EntryBytes(fixtures::entry(0).encode().into());
+    let signature = Signature::from_bytes([3; 64]);
+    let signatures =
+        MemberSignatures { size: 7, log: signature, time: 1_700_000_000, cosignature: signature };
+    let frames = [
+        ("clock", Frame::Clock(fixtures::TIME)),
+        ("entries", Frame::Entries(vec![entry])),
+        ("fetch_entries", Frame::FetchEntries(vec![Digest::of(b"a"), Digest::of(b"b")])),
+        ("signatures", Frame::Signatures(signatures)),
+        ("fetch_checkpoint", Frame::FetchCheckpoint(7)),
+        ("checkpoint", Frame::Checkpoint(fixtures::receipt().checkpoint().into())),
+    ];
+    let consensus = Forge::samples().into_iter().map(|(name, message)| (name, Frame::Consensus(message)));
+    frames.into_iter().chain(consensus).map(|(name, frame)| seed(name, encode(&frame))).collect()
+}
+
+pub(super) fn record_seeds() -> Vec<Seed> {
+    let entry = EntryBytes(fixtures::entry(0).encode().into());
+    let records = [
+        ("entries", Record::Entries(vec![entry])),
+        ("cosigned", Record::Cosigned { size: 7, root: Digest::of(b"root"), time: 1_700_000_000 }),
+    ];
+    let promises =
+        Forge::sample_records().into_iter().map(|(name, record)| (name, Record::Consensus(record)));
+    records.into_iter().chain(promises).map(|(name, record)| seed(name, encode(&record))).collect()
+}
+
+pub(super) fn state_seeds() -> Vec<Seed> {
+    let keys = Keys { seed: fixtures::key_seeds()[0].clone() };
+    let genesis = fixtures::genesis().clone();
+    let core = Core::recover(
+        genesis,
+        Limits::default(),
+        &keys,
+        MemoryLedger::default(),
+        None,
+        [],
+        jurat_pbft::Now::default(),
+    );
+    vec![seed("genesis", encode(&core.expect("a member").state()))]
+}

@@ -1,0 +1,120 @@
+//! Clients: they submit, keep receipts, and ask another member when one does not answer.
+
+use jurat::core::{CheckedEntry, EntryBytes, Event, check_entries};
+use jurat_crypto::Digest;
+use jurat_log::Entry;
+use rand::{SeedableRng as _, rngs::StdRng};
+
+use super::{
+    plan::Plan,
+    process::Ack,
+    world::{Happening, World},
+};
+use crate::Attestor;
+
+/// How long a client waits for a receipt before it asks another member, in milliseconds.
+const PATIENCE: u64 = 4_000;
+/// How long before it tries another member when one can't be reached.
+const RETRY: u64 = 200;
+
+struct Client {
+    entry: CheckedEntry,
+    file: Digest,
+    /// Whom it asks now.
+    via: usize,
+    leaves: bool,
+    /// An honest member said that it took the entry.
+    promised: bool,
+    has_receipt: bool,
+    /// How often it asked.
+    asks: u32,
+}
+
+/// All clients; each has one entry.
+pub(super) struct Clients(Vec<Client>);
+
+impl Clients {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let attestor = Attestor::named("client.example/ana");
+        let client = |submission: &super::plan::Submission| {
+            let name = format!("{}-{}.txt", plan.seed, submission.entry);
+            let bytes = Entry::Attestation(attestor.attest(&name)).encode();
+            let checked = check_entries(vec![EntryBytes(bytes.into())], StdRng::seed_from_u64(0)).pop();
+            let entry = checked.expect("one verdict").expect("a client's entry holds");
+            Client {
+                entry,
+                file: Digest::of(name.as_bytes()),
+                via: submission.via,
+                leaves: submission.leaves,
+                promised: false,
+                has_receipt: false,
+                asks: 0,
+            }
+        };
+        Self(plan.submissions.iter().map(client).collect())
+    }
+
+    /// Entries that must come to be executed.
+    pub(super) fn promised(&self) -> Vec<Digest> {
+        self.0.iter().filter(|client| client.promised).map(|client| *client.entry.leaf()).collect()
+    }
+
+    /// How many clients wait for a receipt.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.iter().filter(|client| client.is_waiting()).count()
+    }
+
+    /// Who waits at a member: the client, the leaf hash, the file's digest.
+    pub(super) fn waiting_at(&self, process: usize) -> Vec<(Ack, Digest, Digest)> {
+        let at = self.0.iter().enumerate().filter(|(_, client)| client.asks > 0 && !client.has_receipt);
+        at.filter(|(_, client)| client.via == process)
+            .map(|(i, client)| (i, *client.entry.leaf(), client.file))
+            .collect()
+    }
+
+    pub(super) fn has_receipt(&mut self, client: Ack) {
+        self.0[client].has_receipt = true;
+    }
+}
+
+impl Client {
+    const fn is_waiting(&self) -> bool {
+        let left = self.leaves && self.promised;
+        !self.has_receipt && !left
+    }
+}
+
+impl World {
+    /// A client asks: first the member that it knows, then the next ones in turn.
+    pub(super) fn submit(&mut self, i: usize) {
+        let members = self.setting.plan.members;
+        let client = &mut self.clients.0[i];
+        if !client.is_waiting() {
+            return;
+        }
+        if client.asks > 0 {
+            client.via = (client.via + 1) % members;
+        }
+        client.asks += 1;
+        let (via, entry) = (client.via, client.entry.clone());
+        let process = &self.processes[via];
+        let takes = process.paused_until <= self.now
+            && process.core().is_some_and(|core| core.view().accepts_entries);
+        if takes {
+            self.trace.note(self.now, || format!("client {i} asks member {via}"));
+            self.step(via, Event::Submitted(vec![entry]), vec![i]);
+            self.after(PATIENCE, Happening::Submit(i));
+        } else {
+            self.after(RETRY, Happening::Submit(i));
+        }
+    }
+
+    /// A member says that it took a client's entry: it is in the journal.
+    pub(super) fn acknowledged(&mut self, p: usize, i: Ack) {
+        if self.setting.is_honest(self.processes[p].member) {
+            self.clients.0[i].promised = true;
+        }
+        // What is in the log already has its receipt at once.
+        self.hand_out_receipts(p);
+    }
+}
