@@ -168,10 +168,10 @@ impl<L: Ledger> Core<L> {
             Event::Stored(sequence) => {
                 self.unstored.retain(|unstored, _| *unstored > sequence);
                 self.stored = self.stored.max(sequence);
-                self.execute_decisions();
             }
             Event::Tick => self.consensus(Input::Tick),
         }
+        self.execute_decisions();
         self.send_fetches();
         self.keep_house();
         self.certify();

@@ -148,6 +148,7 @@ impl<L: Ledger> Core<L> {
             }
         }
         core.carry_out(ready);
+        core.execute_decisions();
         if let Some(halt) = core.effects.halt.take() {
             return Err(halt.into());
         }

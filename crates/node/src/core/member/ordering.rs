@@ -53,15 +53,18 @@ impl<L: Ledger> Core<L> {
             }
         }
         self.decisions.extend(decisions);
-        self.execute_decisions();
         for want in wanted {
             self.fetch(want);
         }
     }
 
     /// Executes what is decided, as far as the log has room. The replica's window bounds the rest.
-    pub(super) fn execute_decisions(&mut self) {
-        while self.ledger.has_room()
+    ///
+    /// The replica gives one decision at a time, so each execution brings the next; after a restart
+    /// there may be thousands. They are done here in turn, never within each other.
+    pub(in crate::core) fn execute_decisions(&mut self) {
+        while self.effects.halt.is_none()
+            && self.ledger.has_room()
             && let Some(decision) = self.decisions.pop_front()
         {
             let sequence = decision.sequence;
