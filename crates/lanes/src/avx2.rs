@@ -14,9 +14,9 @@ use crate::{
 
 const LANES: usize = 8;
 
-/// The digests of the messages' first blocks, up to `blocks` of each.
+/// Writes the digests of the messages' first blocks, up to `blocks` of each.
 #[target_feature(enable = "avx2")]
-pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize) -> [[u8; 32]; LANES] {
+pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize, digests: &mut [[u8; 32]; LANES]) {
     let mut state = INITIAL.map(|word| splat(word));
     for number in 0..blocks {
         let (mut left, mut right) = ([splat(0); LANES], [splat(0); LANES]);
@@ -36,7 +36,7 @@ pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize) -> [[u8; 32]; LA
             *word = add(*word, _mm256_and_si256(active, change));
         }
     }
-    to_digests(state)
+    to_digests(state, digests);
 }
 
 define_rounds!(__m256i, "avx2");
@@ -157,11 +157,10 @@ fn transpose([a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [__m256i; 8] {
     columns
 }
 
-/// The state of each lane as its digest.
+/// Writes the state of each lane as its digest.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn to_digests(state: [__m256i; 8]) -> [[u8; 32]; LANES] {
-    let mut digests = [[0; 32]; LANES];
+fn to_digests(state: [__m256i; 8], digests: &mut [[u8; 32]; LANES]) {
     for (digest, words) in digests.iter_mut().zip(transpose(state)) {
         let words = swap_bytes(words);
         let digest = digest.as_chunks_mut().0;
@@ -170,5 +169,4 @@ fn to_digests(state: [__m256i; 8]) -> [[u8; 32]; LANES] {
         digest[2] = _mm256_extract_epi64::<2>(words).to_le_bytes();
         digest[3] = _mm256_extract_epi64::<3>(words).to_le_bytes();
     }
-    digests
 }

@@ -14,17 +14,25 @@ use crate::{
 
 const LANES: usize = 16;
 
-/// The digests of the messages' first blocks, up to `blocks` of each.
+/// Writes the digests of the messages' first blocks, up to `blocks` of each.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize) -> [[u8; 32]; LANES] {
-    let mut state = INITIAL.map(|word| splat(word));
+pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize, digests: &mut [[u8; 32]; LANES]) {
+    let shortest = messages.iter().fold(blocks, |shortest, message| shortest.min(message.len()));
+    let [a, b, c, d, e, f, g, h] = INITIAL;
+    let mut state = [splat(a), splat(b), splat(c), splat(d), splat(e), splat(f), splat(g), splat(h)];
     for number in 0..blocks {
-        let mut rows = [splat(0); LANES];
-        let mut active = 0;
-        for (lane, (row, message)) in rows.iter_mut().zip(messages).enumerate() {
-            if let Some(block) = message.get(number) {
-                *row = load(block);
-                active |= 1 << lane;
+        let (mut rows, mut active) = ([splat(0); LANES], u16::MAX);
+        if number < shortest {
+            // Without a question for each lane, which costs a tenth of the time.
+            for (row, message) in rows.iter_mut().zip(messages) {
+                *row = load(&message[number]);
+            }
+        } else {
+            for (lane, (row, message)) in rows.iter_mut().zip(messages).enumerate() {
+                match message.get(number) {
+                    Some(block) => *row = load(block),
+                    None => active ^= 1 << lane,
+                }
             }
         }
         let change = rounds(&state, transpose(&rows));
@@ -32,7 +40,7 @@ pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize) -> [[u8; 32]; LA
             *word = _mm512_mask_add_epi32(*word, active, *word, change);
         }
     }
-    to_digests(&state)
+    to_digests(&state, digests);
 }
 
 define_rounds!(__m512i, "avx512f,avx512bw");
@@ -159,11 +167,10 @@ fn transpose(rows: &[__m512i; 16]) -> [__m512i; 16] {
     columns
 }
 
-/// The state of each lane as its digest.
+/// Writes the state of each lane as its digest.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn to_digests(&[a, b, c, d, e, f, g, h]: &[__m512i; 8]) -> [[u8; 32]; LANES] {
-    let mut digests = [[0; 32]; LANES];
+fn to_digests(&[a, b, c, d, e, f, g, h]: &[__m512i; 8], digests: &mut [[u8; 32]; LANES]) {
     let (first, second) = (transpose_quarters([a, b, c, d]), transpose_quarters([e, f, g, h]));
     for (i, (first, second)) in first.into_iter().zip(second).enumerate() {
         let (first, second) = (swap_bytes(first), swap_bytes(second));
@@ -181,5 +188,4 @@ fn to_digests(&[a, b, c, d, e, f, g, h]: &[__m512i; 8]) -> [[u8; 32]; LANES] {
             digest[3] = _mm_extract_epi64::<1>(second).to_le_bytes();
         }
     }
-    digests
 }

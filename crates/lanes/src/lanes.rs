@@ -79,19 +79,21 @@ impl Lanes {
     pub fn hash_padded<M: AsRef<[Block]>>(self, messages: &[M], digests: &mut [[u8; 32]]) {
         match self.0 {
             Way::OneByOne => {
-                in_groups(messages, digests, |[message]: &[_; 1], blocks| [hash_one(&message[..blocks])]);
+                in_groups(messages, digests, |[message]: &[_; 1], blocks, [digest]: &mut [_; 1]| {
+                    *digest = hash_one(&message[..blocks]);
+                });
             }
             #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
             #[expect(unsafe_code, reason = "what it calls is compiled for a processor with AVX2")]
-            Way::Avx2 => in_groups(messages, digests, |group, blocks| {
+            Way::Avx2 => in_groups(messages, digests, |group, blocks, digests| {
                 // SAFETY: `Way::Avx2` is made only where the processor has AVX2.
-                unsafe { avx2::hash(group, blocks) }
+                unsafe { avx2::hash(group, blocks, digests) }
             }),
             #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
             #[expect(unsafe_code, reason = "what it calls is compiled for a processor with AVX-512")]
-            Way::Avx512 => in_groups(messages, digests, |group, blocks| {
+            Way::Avx512 => in_groups(messages, digests, |group, blocks, digests| {
                 // SAFETY: `Way::Avx512` is made only where the processor has AVX-512 F and BW.
-                unsafe { avx512::hash(group, blocks) }
+                unsafe { avx512::hash(group, blocks, digests) }
             }),
         }
     }
@@ -107,12 +109,12 @@ fn enough(lanes: usize) -> usize {
     lanes.div_ceil(4)
 }
 
-/// Takes so many messages at once, with a function that gives the digests of their first blocks,
-/// up to a number; what is left of a message is hashed by itself.
+/// Takes so many messages at once, with a function that writes the digests of their first
+/// blocks, up to a number; what is left of a message is hashed by itself.
 fn in_groups<const LANES: usize, M: AsRef<[Block]>>(
     messages: &[M],
     digests: &mut [[u8; 32]],
-    hash: impl Fn(&[&[Block]; LANES], usize) -> [[u8; 32]; LANES],
+    hash: impl Fn(&[&[Block]; LANES], usize, &mut [[u8; 32]; LANES]),
 ) {
     let enough = enough(LANES);
     let count = messages.len().min(digests.len());
@@ -126,10 +128,18 @@ fn in_groups<const LANES: usize, M: AsRef<[Block]>>(
             lengths.sort_unstable_by(|a, b| b.cmp(a));
         }
         let together = lengths[enough - 1];
-        for ((digest, hashed), message) in digests.iter_mut().zip(hash(&group, together)).zip(group) {
-            *digest = hashed;
-            if let Some(rest @ [_, ..]) = message.get(together..) {
-                resume(digest, rest);
+        if let Ok(digests) = <&mut [[u8; 32]; LANES]>::try_from(&mut *digests) {
+            hash(&group, together, digests);
+        } else {
+            let mut room = [[0; 32]; LANES];
+            hash(&group, together, &mut room);
+            digests.copy_from_slice(&room[..digests.len()]);
+        }
+        if lengths[0] > together {
+            for (digest, message) in digests.iter_mut().zip(group) {
+                if let Some(rest @ [_, ..]) = message.get(together..) {
+                    resume(digest, rest);
+                }
             }
         }
     }

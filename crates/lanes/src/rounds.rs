@@ -95,52 +95,38 @@ macro_rules! define_rounds {
                     $h = add(t1, add(big_sigma_0($a), majority($a, $b, $c)));
                 };
             }
-            macro_rules! sixteen_rounds {
-                ($k:ident) => {
-                    round!(a b c d e f g h $k 0);
-                    round!(h a b c d e f g $k 1);
-                    round!(g h a b c d e f $k 2);
-                    round!(f g h a b c d e $k 3);
-                    round!(e f g h a b c d $k 4);
-                    round!(d e f g h a b c $k 5);
-                    round!(c d e f g h a b $k 6);
-                    round!(b c d e f g h a $k 7);
-                    round!(a b c d e f g h $k 8);
-                    round!(h a b c d e f g $k 9);
-                    round!(g h a b c d e f $k 10);
-                    round!(f g h a b c d e $k 11);
-                    round!(e f g h a b c d $k 12);
-                    round!(d e f g h a b c $k 13);
-                    round!(c d e f g h a b $k 14);
-                    round!(b c d e f g h a $k 15);
-                };
-            }
-            macro_rules! next_word {
-                ($t:literal) => {
+            // A word is made right before its round, so that the processor has both to do at once.
+            macro_rules! next_round {
+                ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident $k:ident $t:literal) => {
                     let old = add(words[$t], small_sigma_0(words[($t + 1) % 16]));
                     words[$t] = add(old, add(words[($t + 9) % 16], small_sigma_1(words[($t + 14) % 16])));
+                    round!($a $b $c $d $e $f $g $h $k $t);
+                };
+            }
+            macro_rules! sixteen {
+                ($step:ident $k:ident) => {
+                    $step!(a b c d e f g h $k 0);
+                    $step!(h a b c d e f g $k 1);
+                    $step!(g h a b c d e f $k 2);
+                    $step!(f g h a b c d e $k 3);
+                    $step!(e f g h a b c d $k 4);
+                    $step!(d e f g h a b c $k 5);
+                    $step!(c d e f g h a b $k 6);
+                    $step!(b c d e f g h a $k 7);
+                    $step!(a b c d e f g h $k 8);
+                    $step!(h a b c d e f g $k 9);
+                    $step!(g h a b c d e f $k 10);
+                    $step!(f g h a b c d e $k 11);
+                    $step!(e f g h a b c d $k 12);
+                    $step!(d e f g h a b c $k 13);
+                    $step!(c d e f g h a b $k 14);
+                    $step!(b c d e f g h a $k 15);
                 };
             }
             let [first, rest @ ..] = &$crate::rounds::K;
-            sixteen_rounds!(first);
+            sixteen!(round first);
             for k in rest {
-                next_word!(0);
-                next_word!(1);
-                next_word!(2);
-                next_word!(3);
-                next_word!(4);
-                next_word!(5);
-                next_word!(6);
-                next_word!(7);
-                next_word!(8);
-                next_word!(9);
-                next_word!(10);
-                next_word!(11);
-                next_word!(12);
-                next_word!(13);
-                next_word!(14);
-                next_word!(15);
-                sixteen_rounds!(k);
+                sixteen!(next_round k);
             }
             [a, b, c, d, e, f, g, h]
         }

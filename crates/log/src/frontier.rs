@@ -5,7 +5,7 @@ use core::mem;
 
 use jurat_crypto::Digest;
 
-use crate::{EMPTY_ROOT, TreeSize, hash::for_each_parent, node_hash, nodes::small, tile_coord::TILE_HEIGHT};
+use crate::{EMPTY_ROOT, TreeSize, hash::push_parents, node_hash, nodes::small, tile_coord::TILE_HEIGHT};
 
 /// A tree's size and the roots of its perfect subtrees, at most 63 of them.
 ///
@@ -161,7 +161,7 @@ impl Frontier {
             }
             upper.clear();
             upper.push(SPACE);
-            for_each_parent(nodes, |parent| upper.push(parent));
+            push_parents(nodes, &mut upper);
             mem::swap(&mut level, &mut upper);
             height += 1;
         }

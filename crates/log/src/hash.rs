@@ -58,10 +58,10 @@ pub fn leaf_hashes<E: AsRef<[u8]>>(entries: &[E]) -> Vec<Digest> {
                 for (message, entry) in messages.iter_mut().zip(group) {
                     write_leaf(entry.as_ref(), message);
                 }
-                hash_group(&messages[..group.len()], |hash| hashes.push(hash));
+                hash_group(&messages[..group.len()], &mut hashes);
             }
             Some(2..=MAX_GROUPED_BLOCKS) => {
-                hash_longer_leaves(group, &mut blocks, |hash| hashes.push(hash));
+                hash_longer_leaves(group, &mut blocks, &mut hashes);
             }
             Some(_) => hashes.extend(group.iter().map(|entry| leaf_hash(entry.as_ref()))),
         }
@@ -70,7 +70,7 @@ pub fn leaf_hashes<E: AsRef<[u8]>>(entries: &[E]) -> Vec<Digest> {
 }
 
 /// Hashes a group of entries, whose messages are written one after the other into `blocks`.
-fn hash_longer_leaves<E: AsRef<[u8]>>(group: &[E], blocks: &mut Vec<Block>, take: impl FnMut(Digest)) {
+fn hash_longer_leaves<E: AsRef<[u8]>>(group: &[E], blocks: &mut Vec<Block>, hashes: &mut Vec<Digest>) {
     blocks.clear();
     for entry in group {
         let start = blocks.len();
@@ -82,7 +82,7 @@ fn hash_longer_leaves<E: AsRef<[u8]>>(group: &[E], blocks: &mut Vec<Block>, take
     for (message, entry) in messages.iter_mut().zip(group) {
         (*message, rest) = rest.split_at(leaf_blocks(entry.as_ref()));
     }
-    hash_group(&messages[..group.len()], take);
+    hash_group(&messages[..group.len()], hashes);
 }
 
 /// How many blocks a leaf's message has: a zero byte, the entry and the padding.
@@ -124,22 +124,22 @@ pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
     hash_blocks(&blocks)
 }
 
-/// Hashes the nodes over these children, two by two, and hands them on in order.
+/// Hashes the nodes over these children, two by two, and adds them to `parents` in order.
 ///
 /// The processor takes long to read back what was just written in other pieces, so the messages
 /// of several nodes are written before the first is read, also where they are hashed one by one: a
 /// quarter faster.
-pub(crate) fn for_each_parent(children: &[Digest], mut take: impl FnMut(Digest)) {
+pub(crate) fn push_parents(children: &[Digest], parents: &mut Vec<Digest>) {
     let (pairs, _) = children.as_chunks();
     if pairs.len() < GROUP / 2 {
-        return pairs.iter().for_each(|[left, right]| take(node_hash(left, right)));
+        return parents.extend(pairs.iter().map(|[left, right]| node_hash(left, right)));
     }
     let mut messages = [NODE; GROUP];
     for pairs in pairs.chunks(GROUP) {
         for (message, [left, right]) in messages.iter_mut().zip(pairs) {
             set_children(message, left, right);
         }
-        hash_group(&messages[..pairs.len()], &mut take);
+        hash_group(&messages[..pairs.len()], parents);
     }
 }
 
@@ -152,20 +152,16 @@ fn set_children(blocks: &mut [Block; 2], left: &Digest, right: &Digest) {
 
 /// Hashes up to [`GROUP`] messages that are padded already.
 #[cfg(feature = "lanes")]
-fn hash_group<M: AsRef<[Block]>>(messages: &[M], mut take: impl FnMut(Digest)) {
+fn hash_group<M: AsRef<[Block]>>(messages: &[M], hashes: &mut Vec<Digest>) {
     let mut digests = [[0; 32]; GROUP];
     Lanes::fastest().hash_padded(messages, &mut digests);
-    for digest in &digests[..messages.len()] {
-        take(Digest::from_bytes(*digest));
-    }
+    hashes.extend(digests[..messages.len()].iter().copied().map(Digest::from_bytes));
 }
 
 /// Hashes messages that are padded already.
 #[cfg(not(feature = "lanes"))]
-fn hash_group<M: AsRef<[Block]>>(messages: &[M], mut take: impl FnMut(Digest)) {
-    for message in messages {
-        take(hash_blocks(message.as_ref()));
-    }
+fn hash_group<M: AsRef<[Block]>>(messages: &[M], hashes: &mut Vec<Digest>) {
+    hashes.extend(messages.iter().map(|message| hash_blocks(message.as_ref())));
 }
 
 /// SHA-256 of a message that is padded already.
@@ -225,7 +221,7 @@ mod tests {
         fn many_nodes_are_those_of_their_pairs(count in 0_usize..70) {
             let children: Vec<Digest> = (0..count).map(|i| Digest::of(&i.to_be_bytes())).collect();
             let mut parents = Vec::new();
-            for_each_parent(&children, |parent| parents.push(parent));
+            push_parents(&children, &mut parents);
             let expected: Vec<Digest> =
                 children.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
             prop_assert_eq!(parents, expected);

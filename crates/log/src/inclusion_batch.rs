@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use jurat_crypto::Digest;
 
-use crate::{InclusionProof, LeafIndex, ProofError, TreeSize, hash::for_each_parent};
+use crate::{InclusionProof, LeafIndex, ProofError, TreeSize, hash::push_parents};
 
 /// A leaf with the proof that it is in a tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +79,7 @@ fn all_hold(size: TreeSize, root: &Digest, inclusions: &[Inclusion<'_>]) -> Opti
 
     let mut last = size.value() - 1;
     let mut children = Vec::with_capacity(2 * level.len());
+    let mut parents = Vec::with_capacity(level.len());
     while last != 0 {
         children.clear();
         let (mut read, mut written) = (0, 0);
@@ -102,12 +103,11 @@ fn all_hold(size: TreeSize, root: &Digest, inclusions: &[Inclusion<'_>]) -> Opti
         }
         level.truncate(written);
         // The one without a sibling, if any, is the last.
-        let mut reached = level.iter_mut();
-        for_each_parent(&children, |parent| {
-            if let Some(reached) = reached.next() {
-                reached.hash = parent;
-            }
-        });
+        parents.clear();
+        push_parents(&children, &mut parents);
+        for (reached, parent) in level.iter_mut().zip(&parents) {
+            reached.hash = *parent;
+        }
         last /= 2;
     }
     match level.as_slice() {

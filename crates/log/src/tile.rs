@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use jurat_crypto::Digest;
 
-use crate::{TileCoord, TileError, TileKind, hash::for_each_parent, tile_coord::TILE_HEIGHT};
+use crate::{TileCoord, TileError, TileKind, hash::push_parents, tile_coord::TILE_HEIGHT};
 
 const HASH_BYTES: usize = 32;
 
@@ -88,7 +88,7 @@ impl Tile {
         let mut level = self.hashes.clone();
         while !level.is_empty() {
             let mut upper = Vec::with_capacity(level.len() / 2);
-            for_each_parent(&level, |parent| upper.push(parent));
+            push_parents(&level, &mut upper);
             levels.push(core::mem::replace(&mut level, upper));
         }
         ExpandedTile { coord: self.coord, levels }

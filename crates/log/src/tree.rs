@@ -4,7 +4,7 @@ use alloc::{vec, vec::Vec};
 
 use jurat_crypto::Digest;
 
-use crate::{EMPTY_ROOT, Nodes, TreeSize, hash::for_each_parent, node_hash, nodes::tree_root};
+use crate::{EMPTY_ROOT, Nodes, TreeSize, hash::push_parents, node_hash, nodes::tree_root};
 
 /// A Merkle tree in memory: every perfect subtree's root, two hashes per leaf.
 ///
@@ -80,7 +80,7 @@ impl Tree {
                 break;
             }
             upper.reserve(children.len() / 2);
-            for_each_parent(children, |parent| upper.push(parent));
+            push_parents(children, upper);
             height += 1;
         }
     }
