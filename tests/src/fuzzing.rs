@@ -209,6 +209,7 @@ pub const TARGETS: &[Target] = &[
         seeds: registry::operation_seeds,
         memory: DECODER,
     },
+    Target { name: "registry_query", body: registry::query, seeds: registry::query_seeds, memory: DECODER },
     Target {
         name: "registry",
         body: registry::history_of_operations,

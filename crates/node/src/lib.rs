@@ -4,6 +4,8 @@ pub mod cli;
 pub mod codec;
 pub mod core;
 pub mod key_file;
+pub mod registry_json;
 pub mod runtime;
 mod solving;
 pub mod time;
+mod url;

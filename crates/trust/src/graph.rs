@@ -3,14 +3,14 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::{self, Write as _};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     FederationId, Name, Registry, Relationship, Score, Status, federation::Federation, table::Index,
 };
 
 /// A federation in the picture.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct GraphFederation {
     /// Its id.
     pub id: FederationId,
@@ -25,7 +25,7 @@ pub struct GraphFederation {
 }
 
 /// An arrow from who trusts to who is trusted.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct GraphTrust {
     /// Who trusts.
     pub source: FederationId,
@@ -41,7 +41,7 @@ pub struct GraphTrust {
 
 /// Who trusts whom: all federations but dissolved ones by id, and all trust between them but ended
 /// one by source and target.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TrustGraph {
     /// The federations.
     pub federations: Vec<GraphFederation>,

@@ -1,5 +1,8 @@
 //! The registry: operations, histories of them, snapshots.
 
+use std::sync::LazyLock;
+
+use jurat::registry_json::{Query, WhichProposals};
 use jurat_crypto::{Digest, NetworkId, SigningKey};
 use jurat_trust::{
     Act, ActionType, Description, Draft, FederationId, KeySet, MILLIS_PER_DAY, Name, NewTeam, Operation,
@@ -19,6 +22,42 @@ pub(super) fn operation_seeds() -> Vec<Seed> {
     let names = ["register", "second", "third", "trust", "propose", "approve", "agree", "witness"];
     let signed = history().into_iter().map(|signed| signed.encode());
     names.into_iter().zip(signed).map(|(name, bytes)| seed(name, bytes)).collect()
+}
+
+/// A path with its query: what is asked has an answer or a reason against it, and one spelling.
+pub(super) fn query(input: &[u8]) -> Option<()> {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        let mut registry = fixtures::genesis().registry().expect("a registry");
+        for signed in history() {
+            let applied = registry.apply(&signed.assume_checked(network()), OrderedTime(fixtures::TIME));
+            applied.expect("an operation that fits");
+        }
+        registry
+    });
+    let query = Query::parse(str::from_utf8(input).ok()?).ok()?;
+    assert_eq!(Query::parse(&query.path()), Ok(query.clone()));
+    query.answer(&REGISTRY).is_ok().then_some(())
+}
+
+pub(super) fn query_seeds() -> Vec<Seed> {
+    let id = |id| FederationId::new(id).expect("an id");
+    let ada = id("fed:ada");
+    [
+        ("federation", Query::Federation(ada.clone())),
+        ("federations", Query::Federations { after: Some(ada.clone()), limit: 7 }),
+        ("proposals", Query::Proposals { which: WhichProposals::By(ada.clone()), skip: 3, limit: 7 }),
+        ("trust", Query::Trust { source: Some(ada.clone()), target: None, skip: 3, limit: 7 }),
+        (
+            "witnesses",
+            Query::Witnesses {
+                proposer: ada,
+                excluded: vec![id("fed:a&b"), id("fed:c/d")],
+                least: Some(Score::HALF),
+            },
+        ),
+    ]
+    .map(|(name, query)| seed(name, query.path()))
+    .into()
 }
 
 /// Operations one after the other, each after the days that pass before it (1 byte) and its length

@@ -12,6 +12,7 @@ use super::{Failure, client::Client, files, output::Output};
 use crate::{
     runtime::{Found, FoundAttestation, MAX_SEARCH_RESULTS, ProvenSubject},
     time::parse_rfc3339,
+    url::escape,
 };
 
 /// Find who attested a file, or what someone attested, and when
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let mut query = term(&arguments.what)?;
     for (name, value) in [("since", &arguments.since), ("until", &arguments.until)] {
         if let Some(value) = value {
-            query += &format!("&{name}={}", escaped(value));
+            query += &format!("&{name}={}", escape(value));
         }
     }
     let client = Client::new(&arguments.node, TIMEOUT)?;
@@ -119,20 +120,13 @@ fn term(what: &str) -> Result<String, Failure> {
         return Ok(format!("subject={digest}"));
     }
     if what.parse::<Vkey>().is_ok() {
-        return Ok(format!("attestor={}", escaped(what)));
+        return Ok(format!("attestor={}", escape(what)));
     }
     if !Path::new(what).exists() {
         let message = format!("{what:?} is no file, no SHA-256 digest of 64 hex digits, and no vkey");
         return Err(Failure::Usage(message));
     }
     Ok(format!("subject={}", files::digest(Path::new(what))?))
-}
-
-/// Escapes what a query can't have as it is.
-fn escaped(value: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
-    let escape = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    value.bytes().map(escape).collect()
 }
 
 fn describe(found: &FoundAttestation) -> String {
