@@ -21,6 +21,7 @@ mod member;
 mod notes;
 mod post_quantum;
 mod receipts;
+mod reconciling;
 mod registry;
 mod replica;
 mod sealing;
@@ -201,6 +202,12 @@ pub const TARGETS: &[Target] = &[
         name: "bootstrap_manifest",
         body: gossip::manifest,
         seeds: gossip::manifest_seeds,
+        memory: DECODER,
+    },
+    Target {
+        name: "reconciliation",
+        body: reconciling::reconciliation,
+        seeds: reconciling::reconciliation_seeds,
         memory: DECODER,
     },
     Target {

@@ -14,6 +14,7 @@ mod peer;
 mod peer_file;
 mod peer_store;
 mod reading;
+mod reconcile;
 mod retry_after;
 mod simulator;
 mod spread;
@@ -35,6 +36,10 @@ pub use peer::{
 };
 pub use peer_file::{MAX_PEER_FILE_BYTES, PeerFileError};
 pub use peer_store::{Added, MAX_PEERS, MAX_RUNTIME_PEERS, PeerStore, PeersFull, Reach};
+pub use reconcile::{
+    Answer, Difference, Initiator, MAX_RECONCILED, MAX_SYMBOLS_SENT, MAX_WANTED, Progress, ReconcileError,
+    ReconcileMessage, ReconcileSalt, Responder, SYMBOL_BYTES, ShortId, SketchBytes, SymbolBytes,
+};
 pub use retry_after::{MAX_RETRY_AFTER_SECONDS, retry_after};
 pub use simulator::{BestTree, Simulation, SimulationSetup, Spread, Traffic};
 pub use spread::{

@@ -7,6 +7,7 @@
 mod attest;
 mod bulletin;
 mod council;
+mod gossip;
 mod http;
 mod limits;
 mod log;
@@ -20,13 +21,14 @@ use report::Report;
 
 type Bench = (&'static str, &'static str, fn(&mut Report) -> Result<(), String>);
 
-const BENCHES: [Bench; 4] = [
+const BENCHES: [Bench; 5] = [
     ("attest", "attestations through HTTP to a cosigned checkpoint, beside the signature limit", attest::run),
     (
         "bulletin",
         "hashcash beside the Python package, sealing beside the crates under it, and what refusals cost",
         bulletin::run,
     ),
+    ("gossip", "finding out in what two sets differ, beside negentropy", gossip::run),
     (
         "log",
         "appends, roots, proofs and verifications, beside ct-merkle, tlog_tiles and raw SHA-256",
