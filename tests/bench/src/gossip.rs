@@ -18,6 +18,9 @@ const SESSIONS: usize = 31;
 /// An item, and a time by which negentropy orders it.
 type Item = (u64, Digest);
 
+/// Lets two sets that are so much apart find it out.
+type Session = fn(&[Item], &[Item], u64) -> Result<Cost, String>;
+
 /// Bytes both ways, questions that the first side asked, and seconds of both sides together.
 #[derive(Clone, Copy)]
 struct Cost {
@@ -29,15 +32,12 @@ struct Cost {
 pub fn run(report: &mut Report) -> Result<(), String> {
     for apart in APART {
         for (placement, recent) in [("anywhere", false), ("all among the newest", true)] {
-            let of = |session: fn(&[Item], &[Item], u64) -> Result<Cost, String>,
-                      sessions|
-             -> Result<Vec<Cost>, String> {
-                (0..sessions)
-                    .map(|_| {
-                        let (ours, theirs) = sets(apart, recent);
-                        session(&ours, &theirs, apart)
-                    })
-                    .collect()
+            let of = |session: Session, sessions: usize| -> Result<Vec<Cost>, String> {
+                let one = |_| {
+                    let (ours, theirs) = sets(apart, recent);
+                    session(&ours, &theirs, apart)
+                };
+                (0..sessions).map(one).collect()
             };
             let what = format!("{ITEMS} items, {apart} apart, {placement}");
             let ours = of(symbols, SESSIONS)?;
