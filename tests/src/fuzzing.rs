@@ -106,6 +106,7 @@ pub const TARGETS: &[Target] = &[
         seeds: witness::fork_evidence_seeds,
         memory: DECODER,
     },
+    Target { name: "evidence", body: councils::evidence, seeds: councils::evidence_seeds, memory: DECODER },
     Target {
         name: "ml_dsa_cosignature",
         body: post_quantum::ml_dsa_cosignature,

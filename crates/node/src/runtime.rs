@@ -4,6 +4,7 @@ mod checker;
 mod clock;
 mod config;
 mod driver;
+mod evidence;
 mod http;
 mod journal_writer;
 mod ledger;
@@ -49,7 +50,8 @@ use crate::{
     codec,
     core::{Core, CouncilHistory, Keys, Limits, Record, RecoverError, Standing, State},
 };
-use driver::{Back, Driver, Postman, Stopped};
+use driver::{Back, Driver, Postman, Stopped, StoreJob};
+use evidence::EvidenceKeeper;
 use http::Shared;
 use link::{LinkCounters, Links, Peers};
 
@@ -141,8 +143,10 @@ pub async fn run(
     let waiters = Arc::new(waiters::Waiters::default());
     let journal_stats = Arc::new(journal_writer::JournalStats::default());
     let postman = Postman { peers: peers.clone() };
-    let (jobs, journal_thread, store_thread) =
-        start_disk_threads(journal, &postman, &back, journal_stats.clone())?;
+    let keeper = EvidenceKeeper::new(&dir);
+    let evidence_stats = keeper.stats().clone();
+    let DiskThreads { jobs, stored_later, journal_thread, store_thread } =
+        start_disk_threads(journal, keeper, &postman, &back, journal_stats.clone())?;
     let (detail_sender, detail) = watch::channel(Arc::new(status::Detail::of(&core, &own.name, 0)));
 
     let (history_sender, history) = watch::channel(core.history().clone());
@@ -161,6 +165,7 @@ pub async fn run(
         detail,
         checker_stats,
         journal_stats: journal_stats.clone(),
+        evidence_stats,
         link_counters: link_counters.clone(),
         peers: peers.clone(),
         http: http::HttpLimits {
@@ -182,6 +187,7 @@ pub async fn run(
         requests: request_queue,
         back: back_queue,
         journal: jobs,
+        stored_later,
         journal_stats,
         postman,
         checker,
@@ -293,28 +299,38 @@ fn recover(
     Ok((core, journal))
 }
 
-type Threads =
-    (std_mpsc::Sender<journal_writer::Job>, std::thread::JoinHandle<()>, std::thread::JoinHandle<()>);
+/// The threads that write, and how to give them work.
+struct DiskThreads {
+    jobs: std_mpsc::Sender<journal_writer::Job>,
+    stored_later: std_mpsc::Sender<StoreJob>,
+    journal_thread: std::thread::JoinHandle<()>,
+    store_thread: std::thread::JoinHandle<()>,
+}
 
-/// Starts the thread that writes the journal and the one that stores the log behind it.
+/// Starts the thread that writes the journal, and the one that stores the log and evidence behind it.
 fn start_disk_threads(
     journal: Journal,
+    keeper: EvidenceKeeper,
     postman: &Postman,
     back: &mpsc::UnboundedSender<Back>,
     stats: Arc<journal_writer::JournalStats>,
-) -> Result<Threads, RunError> {
-    let (plans, plan_queue) = std_mpsc::channel();
+) -> Result<DiskThreads, RunError> {
+    let (stored_later, queue) = std_mpsc::channel();
     let stored = back.clone();
     let store_thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-        while let Ok(plan) = plan_queue.recv() {
-            driver::write_flush(&stored, plan);
+        while let Ok(job) = queue.recv() {
+            match job {
+                StoreJob::Flush(plan) => driver::write_flush(&stored, plan),
+                StoreJob::Keep(accusation) => keeper.keep(&accusation),
+            }
         }
     })?;
+    let plans = stored_later.clone();
     let (release_back, failed_back, postman) = (back.clone(), back.clone(), postman.clone());
     let hooks = journal_writer::JournalHooks {
         release: Box::new(move |sealed| driver::release(&postman, &release_back, sealed)),
         flush: Box::new(move |plan| {
-            let _ = plans.send(plan);
+            let _ = plans.send(StoreJob::Flush(plan));
         }),
         failed: Box::new(move |message| {
             let _ = failed_back.send(Back::Failed(message));
@@ -322,7 +338,7 @@ fn start_disk_threads(
         stats,
     };
     let (jobs, journal_thread) = journal_writer::spawn(journal, hooks)?;
-    Ok((jobs, journal_thread, store_thread))
+    Ok(DiskThreads { jobs, stored_later, journal_thread, store_thread })
 }
 
 async fn listen(

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod support;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -38,7 +40,19 @@ fn commands_print_what_the_page_shows() {
     jurat(dir, "council new five --members 5 --json");
     let join = jurat(dir, "council join node-5 --name node-5 --council four/node-1 --json");
     let sign = jurat(dir, "council sign node-5/node-5.change four/node-1 --json");
+    fs::write(dir.join("genesis.json"), serde_json::to_string(&support::genesis(4)).unwrap()).unwrap();
+    let lies = support::lies().map(|lie| lie.encode());
+    fs::write(dir.join("vote.evidence"), &lies[0]).unwrap();
+    fs::write(dir.join("state.evidence"), &lies[1]).unwrap();
     let outputs = [
+        ("jurat evidence show", vec![jurat(dir, "evidence show vote.evidence --json")]),
+        (
+            "jurat evidence verify --council",
+            vec![
+                jurat(dir, "evidence verify vote.evidence --council genesis.json --json"),
+                jurat(dir, "evidence verify state.evidence --council genesis.json --json"),
+            ],
+        ),
         ("jurat mirror add` and `list", vec![mirrored]),
         ("jurat mirror sync", vec![jurat(dir, "mirror sync mirror --json")]),
         ("jurat council join", vec![join]),

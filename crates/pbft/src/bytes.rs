@@ -9,6 +9,9 @@ use crate::{Checkpoint, CheckpointCertificate, MAX_MEMBERS, ReplicaId, Sequence,
 /// Why bytes are not what they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// The bytes don't begin with the label of what they should be.
+    #[error("the bytes do not begin with the label of this format")]
+    Label,
     /// The bytes end too early.
     #[error("the bytes end in the middle")]
     Short,

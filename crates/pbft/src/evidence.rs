@@ -2,12 +2,15 @@
 
 use alloc::vec::Vec;
 
-use jurat_crypto::Digest;
+use jurat_crypto::{Digest, NetworkId};
 
 use crate::{
     BatchDigest, Checkpoint, Council, DecodeError, Epoch, Phase, ReplicaId, Sequence, Signed, Statement,
     StatementError, View, Vote, bytes::Reader,
 };
+
+/// What evidence begins with, so that a file of it can be told from others.
+const LABEL: &[u8] = b"jurat/v1/evidence\n";
 
 /// Two signed statements of one member for one slot that contradict. Anyone who knows the council
 /// can check it; an honest member can't be accused, because it never signs both.
@@ -16,6 +19,7 @@ use crate::{
 /// [`verify`](Self::verify) does.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Evidence {
+    network: NetworkId,
     epoch: Epoch,
     council: Digest,
     contradiction: Contradiction,
@@ -24,7 +28,7 @@ pub struct Evidence {
 /// The two statements, the one whose layout is smaller first, so that each contradiction has one
 /// form.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum Contradiction {
+pub enum Contradiction {
     /// Two PrePrepares, Prepares or Commits of one view and sequence for different batches.
     Votes(Signed<Vote>, Signed<Vote>),
     /// Two states, or two next councils, after one sequence.
@@ -37,6 +41,9 @@ pub enum EvidenceError {
     /// The two statements have different signers, slots or rounds, or agree.
     #[error("the two statements do not contradict each other")]
     NoContradiction,
+    /// It accuses a member of another network.
+    #[error("the evidence is about a member of network {0}, another than this council's")]
+    OtherNetwork(NetworkId),
     /// It accuses a member of another council.
     #[error("the evidence is about a member of the council of epoch {0}, another than this one")]
     OtherCouncil(Epoch),
@@ -46,6 +53,9 @@ pub enum EvidenceError {
 }
 
 impl Evidence {
+    /// The most bytes that evidence has: that of two checkpoints which both end an epoch.
+    pub const MAX_BYTES: usize = LABEL.len() + 32 + 43 + 2 * (8 + 32 + 33 + 64);
+
     /// Two votes of one member of `council`. They are not verified.
     pub fn of_votes(council: &Council, a: Signed<Vote>, b: Signed<Vote>) -> Result<Self, EvidenceError> {
         let slot = |vote: &Signed<Vote>| {
@@ -72,7 +82,8 @@ impl Evidence {
     }
 
     fn new(council: &Council, contradiction: Contradiction) -> Self {
-        Self { epoch: council.epoch(), council: *council.digest(), contradiction }
+        let (network, epoch, council) = (council.network(), council.epoch(), *council.digest());
+        Self { network, epoch, council, contradiction }
     }
 
     /// Who is accused.
@@ -84,14 +95,35 @@ impl Evidence {
         }
     }
 
+    /// The network of which the accused is a member.
+    #[must_use]
+    pub const fn network(&self) -> NetworkId {
+        self.network
+    }
+
     /// The epoch whose council can tell whether it holds.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
     }
 
+    /// The [digest](Council::digest) of that council.
+    #[must_use]
+    pub const fn council(&self) -> &Digest {
+        &self.council
+    }
+
+    /// What was signed twice.
+    #[must_use]
+    pub const fn contradiction(&self) -> &Contradiction {
+        &self.contradiction
+    }
+
     /// Checks that it convicts a member of this council, and says whom.
     pub fn verify(&self, council: &Council) -> Result<ReplicaId, EvidenceError> {
+        if self.network != council.network() {
+            return Err(EvidenceError::OtherNetwork(self.network));
+        }
         if (self.epoch, self.council) != (council.epoch(), *council.digest()) {
             return Err(EvidenceError::OtherCouncil(self.epoch));
         }
@@ -105,7 +137,9 @@ impl Evidence {
     /// The layout of `docs/formats.md`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(Self::MAX_BYTES);
+        out.extend_from_slice(LABEL);
+        out.extend_from_slice(self.network.0.as_bytes());
         out.push(match &self.contradiction {
             Contradiction::Votes(vote, _) => match vote.statement.phase {
                 Phase::PrePrepare => 1,
@@ -137,9 +171,16 @@ impl Evidence {
         out
     }
 
+    /// Whether bytes begin as evidence does.
+    #[must_use]
+    pub fn is_labelled(bytes: &[u8]) -> bool {
+        bytes.starts_with(LABEL)
+    }
+
     /// Reads the layout. What it reads is a contradiction, and encodes to the same bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::new(bytes.strip_prefix(LABEL).ok_or(DecodeError::Label)?);
+        let network = NetworkId(reader.digest()?);
         let kind = reader.byte()?;
         let (epoch, council) = (Epoch(reader.number()?), reader.digest()?);
         let signer = reader.replica()?;
@@ -174,7 +215,7 @@ impl Evidence {
             Contradiction::Checkpoints(a, b)
         };
         reader.end()?;
-        Ok(Self { epoch, council, contradiction })
+        Ok(Self { network, epoch, council, contradiction })
     }
 }
 

@@ -27,7 +27,7 @@ pub use certificate::{
 pub use config::Config;
 pub use council::{Council, CouncilError, MAX_MEMBERS, max_faulty, quorum};
 pub use epoch::{Change, ChangeError, EpochChain, EpochLink, LinkError};
-pub use evidence::{Evidence, EvidenceError};
+pub use evidence::{Contradiction, Evidence, EvidenceError};
 pub use ids::{BatchTime, Epoch, Now, ReplicaId, Sequence, View};
 pub use message::{Message, Outbound, Recipient, Status};
 pub use record::Record;

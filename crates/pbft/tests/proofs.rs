@@ -17,6 +17,9 @@ fn checkpoint(sequence: u64, state: &[u8], next: Option<Digest>) -> Checkpoint {
     Checkpoint { sequence: Sequence(sequence), state: StateDigest(Digest::of(state)), next }
 }
 
+/// How long the part of evidence is that all kinds share: label, network, kind, epoch, council, id.
+const HEAD: usize = 18 + 32 + 1 + 8 + 32 + 2;
+
 /// Evidence of each kind against member 1.
 fn evidence(council: &Council, kind: usize) -> Evidence {
     if kind == 3 {
@@ -34,7 +37,8 @@ fn evidence_convicts_by_its_bytes_alone() {
     for kind in 0..4 {
         let evidence = evidence(&council, kind);
         let bytes = evidence.encode();
-        assert_eq!(bytes.len(), if kind == 3 { 43 + 41 + 64 + 73 + 64 } else { 43 + 16 + 2 * 96 });
+        assert_eq!(bytes.len(), HEAD + if kind == 3 { 41 + 64 + 73 + 64 } else { 16 + 2 * 96 });
+        assert!(bytes.len() <= Evidence::MAX_BYTES && Evidence::is_labelled(&bytes));
         let decoded = Evidence::decode(&bytes).unwrap();
         assert_eq!(decoded, evidence);
         assert_eq!(decoded.verify(&council), Ok(id(1)));
@@ -42,7 +46,13 @@ fn evidence_convicts_by_its_bytes_alone() {
             assert_eq!(decoded.verify(&other), Err(EvidenceError::OtherCouncil(Epoch(0))));
         }
         let elsewhere = council_of("other", 0, 4);
-        assert!(matches!(decoded.verify(&elsewhere), Err(EvidenceError::Statement(_))), "another network");
+        assert_eq!(decoded.verify(&elsewhere), Err(EvidenceError::OtherNetwork(council.network())));
+        // The network that it names is one thing, the network for which was signed another.
+        let mut moved = bytes.clone();
+        moved[18..50].copy_from_slice(elsewhere.network().0.as_bytes());
+        let moved = Evidence::decode(&moved).unwrap();
+        assert!(matches!(moved.verify(&elsewhere), Err(EvidenceError::Statement(_))));
+        assert_eq!(Evidence::decode(&bytes[1..]), Err(DecodeError::Label));
     }
 }
 
@@ -81,9 +91,9 @@ fn the_order_in_which_the_two_were_seen_does_not_matter() {
     let one = Evidence::of_votes(&council, a.clone(), b.clone()).unwrap();
     assert_eq!(one, Evidence::of_votes(&council, b, a).unwrap());
     let mut bytes = one.encode();
-    let (first, second) = bytes[59..].split_at(96);
+    let (first, second) = bytes[HEAD + 16..].split_at(96);
     let swapped = [second, first].concat();
-    bytes.truncate(59);
+    bytes.truncate(HEAD + 16);
     bytes.extend(swapped);
     assert_eq!(Evidence::decode(&bytes), Err(DecodeError::Order), "one contradiction has one spelling");
 }
@@ -164,7 +174,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_bit_of_evidence_counts(kind in 0_usize..4, bit in 0_usize..2048) {
+    fn any_bit_of_evidence_counts(kind in 0_usize..4, bit in 0_usize..2936) {
         let council = council(4);
         let mut bytes = evidence(&council, kind).encode();
         let bit = bit % (8 * bytes.len());
@@ -188,8 +198,9 @@ proptest! {
     #[test]
     fn random_bytes_decode_to_what_they_encode(bytes in vec(any::<u8>(), 0..400), kind in 0_u8..6) {
         let bytes = [&[kind][..], &bytes].concat();
-        if let Ok(evidence) = Evidence::decode(&bytes) {
-            prop_assert_eq!(evidence.encode(), bytes.clone());
+        let labelled = [b"jurat/v1/evidence\n", &[7; 32][..], &bytes].concat();
+        if let Ok(evidence) = Evidence::decode(&labelled) {
+            prop_assert_eq!(evidence.encode(), labelled);
         }
         if let Ok(link) = EpochLink::decode(&bytes) {
             prop_assert_eq!(link.encode(), bytes);

@@ -2,7 +2,8 @@
 
 mod data_dir;
 mod error;
-mod fork_files;
+mod evidence_dir;
+mod evidence_files;
 mod journal;
 mod log_store;
 mod mirror_dir;
@@ -11,6 +12,8 @@ mod witness_dir;
 
 pub use data_dir::{DataDir, DataDirError};
 pub use error::DiskError;
+pub use evidence_dir::EvidenceDir;
+pub use evidence_files::Kept;
 pub use journal::{
     Journal, JournalError, MAX_RECORD_BYTES, MAX_SEGMENT_BYTES, MAX_UNSYNCED_BYTES, Position, Recovered,
     TornTail,

@@ -26,7 +26,7 @@ use jurat_log::{
 
 use crate::{
     DiskError, Lock, Vfs,
-    fork_files::{self, forks, replace},
+    evidence_files::{self, forks, replace},
     vfs::{replace_file, sync_parent},
 };
 
@@ -330,7 +330,7 @@ impl MirrorWriter {
     /// Keeps evidence that the log has forked, durably, and says where. One that is kept already is
     /// not written again, and of one log no more than a few are kept: nothing, then.
     pub fn keep_fork(&self, evidence: &[u8]) -> Result<Option<PathBuf>, DiskError> {
-        fork_files::keep_fork(&*self.vfs, &self.log, evidence)
+        evidence_files::keep_fork(&*self.vfs, &self.log, evidence)
     }
 }
 

@@ -20,7 +20,7 @@ use jurat_log::{CheckpointError, Origin};
 
 use crate::{
     DiskError, MAX_CHECKPOINT_BYTES, Vfs,
-    fork_files::{keep_fork, replace},
+    evidence_files::{keep_fork, replace},
     vfs::sync_parent,
 };
 

@@ -8,7 +8,10 @@ use jurat::core::{
 };
 use jurat_crypto::{Digest, Seed as KeySeed, Signature};
 use jurat_log::{Entry, TreeSize};
-use jurat_pbft::{Checkpoint, CheckpointCertificate, EpochLink, ReplicaId, Sequence, Statement};
+use jurat_pbft::{
+    BatchDigest, Checkpoint, CheckpointCertificate, EpochLink, Evidence, Phase, ReplicaId, Sequence, Signed,
+    StateDigest, Statement, View, Vote,
+};
 
 use super::{Seed, fixtures, seed};
 
@@ -115,7 +118,49 @@ fn grown() -> &'static CouncilHistory {
     &GROWN
 }
 
-fn sign(id: u16, statement: &Checkpoint) -> Signature {
+/// Evidence against a member. Without the members' keys nobody is convicted of what it did not sign.
+pub(super) fn evidence(input: &[u8]) -> Option<()> {
+    let evidence = Evidence::decode(input).ok()?;
+    assert_eq!(evidence.encode(), input);
+    assert!(Evidence::is_labelled(input) && input.len() <= Evidence::MAX_BYTES);
+    if let Ok(culprit) = evidence.verify(fixtures::council()) {
+        let known = |known: &Evidence| known.contradiction() == evidence.contradiction();
+        assert!(culprit == LIAR && lies().iter().any(known), "{culprit} did not sign that: {evidence:?}");
+    }
+    Some(())
+}
+
+pub(super) fn evidence_seeds() -> Vec<Seed> {
+    let names = ["pre_prepare", "prepare", "commit", "checkpoint"];
+    names.into_iter().zip(lies()).map(|(name, evidence)| seed(name, evidence.encode())).collect()
+}
+
+const LIAR: ReplicaId = ReplicaId(1);
+
+/// All that a member signed twice, and it differed.
+fn lies() -> Vec<Evidence> {
+    let council = fixtures::council();
+    let votes = [Phase::PrePrepare, Phase::Prepare, Phase::Commit].map(|phase| {
+        let vote = |batch: &[u8]| {
+            let batch = BatchDigest(Digest::of(batch));
+            signed(Vote { phase, view: View(1), sequence: Sequence(7), batch })
+        };
+        Evidence::of_votes(council, vote(b"one"), vote(b"another"))
+    });
+    let checkpoint = |next| {
+        let state = StateDigest(Digest::of(b"state"));
+        signed(Checkpoint { sequence: Sequence(32), state, next })
+    };
+    let checkpoints =
+        Evidence::of_checkpoints(council, checkpoint(None), checkpoint(Some(Digest::of(b"next"))));
+    votes.into_iter().chain([checkpoints]).map(|lie| lie.expect("a contradiction")).collect()
+}
+
+fn signed<S: Statement>(statement: S) -> Signed<S> {
+    Signed { signer: LIAR, signature: sign(LIAR.0, &statement), statement }
+}
+
+fn sign<S: Statement>(id: u16, statement: &S) -> Signature {
     let council = fixtures::council();
     let mut body = council.epoch().0.to_be_bytes().to_vec();
     body.extend_from_slice(council.digest().as_bytes());

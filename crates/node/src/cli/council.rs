@@ -13,7 +13,7 @@ mod submit;
 use clap::Subcommand;
 
 pub(super) use new::{Founded, found_at};
-pub(super) use source::read_history;
+pub(super) use source::read_pinned_history;
 
 use super::{Failure, output::Output};
 

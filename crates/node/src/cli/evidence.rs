@@ -1,30 +1,55 @@
 //! `jurat evidence`
 
-use std::path::PathBuf;
+mod fork;
+mod member;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use jurat_log::{Checkpoint, ForkEvidence, MAX_FORK_EVIDENCE_BYTES, MAX_NOTE_BYTES, Note, NoteKey};
-use serde::Serialize;
+use jurat_crypto::Digest;
+use jurat_log::{ForkEvidence, MAX_FORK_EVIDENCE_BYTES, MAX_NOTE_BYTES, Note};
+use jurat_pbft::Evidence;
 
-use super::{Failure, files, output::Output};
+use super::{Failure, council::read_pinned_history, files, output::Output};
+use fork::Fork;
+use member::Lie;
 
-/// Proof that a log has shown two histories
+/// Proof that a log has shown two histories, or that a member of a council has contradicted itself
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Verify(VerifyArguments),
+    Show(ShowArguments),
     Make(MakeArguments),
 }
 
-/// Check evidence of a fork offline, and name who signed both histories
+/// Check evidence offline, and name who signed what contradicts
 #[derive(Debug, Args)]
 #[command(after_help = "Example: jurat evidence verify fork.evidence --policy council.policy\n\
-    Exit code 0 if the log has forked, 1 if this does not prove it.")]
+    Example: jurat evidence verify epoch-0-view-0-sequence-7-prepare.evidence --council council.json\n\
+    Exit code 0 if the log has forked or the member has contradicted itself, 1 if this does not prove it.")]
 pub(super) struct VerifyArguments {
     /// The evidence
     file: PathBuf,
-    /// Whose signatures count: the policy of the log
+    /// For a fork: whose signatures count, the policy of the log
     #[arg(long, value_name = "FILE")]
-    policy: PathBuf,
+    policy: Option<PathBuf>,
+    /// Against a member: the history of its council, council.json as a node serves it at
+    /// /api/v1/council or genesis.json; a node's directory or URL will do
+    #[arg(long, value_name = "COUNCIL.json", conflicts_with = "policy")]
+    council: Option<String>,
+    /// Refuse a history of another network than this one
+    #[arg(long, value_name = "ID", requires = "council")]
+    network: Option<Digest>,
+}
+
+/// Show what evidence says, and check no signature
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: jurat evidence show FILE\nIt says which log or network it is about, and so what to verify it with."
+)]
+pub(super) struct ShowArguments {
+    /// The evidence
+    file: PathBuf,
 }
 
 /// Make evidence of two checkpoints of one log and one size with different roots
@@ -40,53 +65,77 @@ pub(super) struct MakeArguments {
     out: PathBuf,
 }
 
-/// What evidence shows, as `--json` prints it.
-#[derive(Debug, Serialize)]
-struct Fork {
-    file: PathBuf,
-    origin: String,
-    /// The two checkpoints, the smaller first.
-    checkpoints: [ForkSide; 2],
-    /// Keys that signed both.
-    both: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct ForkSide {
-    log_size: u64,
-    root: String,
-    signers: Vec<String>,
+/// Evidence of either kind. Nothing of it is verified.
+enum Read {
+    /// A log has forked.
+    Fork(ForkEvidence),
+    /// A member has contradicted itself.
+    Lie(Evidence),
 }
 
 pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::Verify(arguments) => verify(arguments, output),
+        Command::Show(arguments) => show(arguments, output),
         Command::Make(arguments) => make(arguments, output),
     }
 }
 
 fn verify(arguments: &VerifyArguments, output: Output) -> Result<(), Failure> {
-    let policy = files::read_policy(&arguments.policy)?;
-    let bytes = files::read_bounded(&arguments.file, MAX_FORK_EVIDENCE_BYTES, "evidence")?;
-    let no_fork = |error: &dyn std::fmt::Display| {
-        Failure::False(format!("{} proves no fork: {error}", arguments.file.display()))
-    };
-    let evidence = ForkEvidence::parse(&bytes).map_err(|error| no_fork(&error))?;
-    let signers = evidence.verify(&policy).map_err(|error| no_fork(&error))?;
-    let names = |keys: &[NoteKey]| keys.iter().map(ToString::to_string).collect();
-    let side = |checkpoint: &Checkpoint, keys| ForkSide {
-        log_size: checkpoint.size().value(),
-        root: checkpoint.root().to_string(),
-        signers: names(keys),
-    };
-    let fork = Fork {
-        file: arguments.file.clone(),
-        origin: evidence.smaller().origin().to_string(),
-        checkpoints: [side(evidence.smaller(), &signers.smaller), side(evidence.larger(), &signers.larger)],
-        both: names(&signers.both),
-    };
-    output.result(&fork, || describe(&fork));
+    let file = &arguments.file;
+    match (read(file)?, &arguments.policy, &arguments.council) {
+        (Read::Fork(evidence), Some(policy), _) => {
+            let policy = files::read_policy(policy)?;
+            let signers = evidence.verify(&policy).map_err(|error| proves(file, "no fork", &error))?;
+            let fork = Fork::verified(file, &evidence, &signers);
+            output.result(&fork, || fork.describe());
+        }
+        (Read::Lie(evidence), _, Some(council)) => {
+            let history = read_pinned_history(council, arguments.network)?;
+            let lie = Lie::verified(file, &evidence, &history)
+                .map_err(|error| proves(file, "nothing under this council", &error))?;
+            output.result(&lie, || lie.describe());
+        }
+        (Read::Fork(_), ..) => {
+            return Err(Failure::Usage(
+                "this is evidence of a fork: give the policy of the log, --policy FILE".into(),
+            ));
+        }
+        (Read::Lie(evidence), ..) => {
+            return Err(Failure::Usage(format!(
+                "this is evidence against a member: give the history of its council, --council COUNCIL.json, \
+                 from /api/v1/council of a node of network {}",
+                evidence.network()
+            )));
+        }
+    }
     Ok(())
+}
+
+fn show(arguments: &ShowArguments, output: Output) -> Result<(), Failure> {
+    match read(&arguments.file)? {
+        Read::Fork(evidence) => {
+            let fork = Fork::claimed(&arguments.file, &evidence);
+            output.result(&fork, || fork.describe());
+        }
+        Read::Lie(evidence) => {
+            let lie = Lie::claimed(&arguments.file, &evidence);
+            output.result(&lie, || lie.describe());
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Read, Failure> {
+    let bytes = files::read_bounded(file, MAX_FORK_EVIDENCE_BYTES, "evidence")?;
+    if Evidence::is_labelled(&bytes) {
+        return Evidence::decode(&bytes).map(Read::Lie).map_err(|error| proves(file, "nothing", &error));
+    }
+    ForkEvidence::parse(&bytes).map(Read::Fork).map_err(|error| proves(file, "no fork", &error))
+}
+
+fn proves(file: &Path, what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::False(format!("{} proves {what}: {error}", file.display()))
 }
 
 fn make(arguments: &MakeArguments, output: Output) -> Result<(), Failure> {
@@ -106,23 +155,4 @@ fn make(arguments: &MakeArguments, output: Output) -> Result<(), Failure> {
         evidence.smaller().size()
     ));
     Ok(())
-}
-
-fn describe(fork: &Fork) -> String {
-    let mut text = format!("{}: {} has forked", fork.file.display(), fork.origin);
-    for side in &fork.checkpoints {
-        text += &format!("\n  {} entries, root {}, signed by", side.log_size, side.root);
-        for signer in &side.signers {
-            text += &format!("\n    {signer}");
-        }
-    }
-    if fork.both.is_empty() {
-        return text
-            + "\n  nobody signed both, so one of the two sides is at fault and this does not say which";
-    }
-    text += "\n  signed both";
-    for signer in &fork.both {
-        text += &format!("\n    {signer}");
-    }
-    text
 }

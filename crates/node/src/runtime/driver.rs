@@ -8,11 +8,12 @@ use std::{
 use jurat_pbft::{Recipient, Sequence};
 use jurat_store::LogHead;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{error, warn};
+use tracing::error;
 
 use super::{
     checker::Checker,
     clock::Clock,
+    evidence::Accusation,
     journal_writer::{Job, JournalStats},
     ledger::StoredLedger,
     link::{Lane, Peers},
@@ -86,12 +87,22 @@ pub(crate) struct Driver {
     /// What comes back from the journal thread and from storing.
     pub(crate) back: mpsc::UnboundedReceiver<Back>,
     pub(crate) journal: std_mpsc::Sender<Job>,
+    /// To the thread that stores the log.
+    pub(crate) stored_later: std_mpsc::Sender<StoreJob>,
     pub(crate) journal_stats: Arc<JournalStats>,
     pub(crate) postman: Postman,
     pub(crate) checker: Checker,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) detail: watch::Sender<Arc<Detail>>,
     pub(crate) history: watch::Sender<Arc<CouncilHistory>>,
+}
+
+/// What the thread behind the journal does.
+pub(crate) enum StoreJob {
+    /// Writes a part of the log.
+    Flush(jurat_store::FlushPlan),
+    /// Keeps evidence.
+    Keep(Box<Accusation>),
 }
 
 /// What other threads tell the driver.
@@ -242,11 +253,12 @@ impl Driver {
             self.waiters.certified(size);
         }
         for evidence in evidence {
-            let culprit = self.core.history().seat(evidence.culprit());
-            warn!(
-                member = culprit.map(|seat| seat.member.name.as_str()),
-                "a member contradicted itself: {evidence:?}"
-            );
+            let culprit = evidence.culprit();
+            let seat = self.core.history().seat(culprit);
+            let member = seat.map_or_else(|| culprit.to_string(), |seat| seat.member.name.to_string());
+            // The thread ends after the driver does.
+            let accusation = Accusation { member, evidence };
+            let _ = self.stored_later.send(StoreJob::Keep(accusation.into()));
         }
         match halt {
             Some(halt) => Err(halt.into()),

@@ -10,7 +10,8 @@ use jurat::core::{
 use jurat_crypto::{Digest, KeyUse, Seed, Signature};
 use jurat_log::{Origin, TreeSize};
 use jurat_pbft::{
-    Checkpoint, CheckpointCertificate, Council, EpochLink, ReplicaId, Sequence, Signed, Statement,
+    BatchDigest, Checkpoint, CheckpointCertificate, Council, EpochLink, Evidence, Phase, ReplicaId, Sequence,
+    Signed, StateDigest, Statement, View, Vote,
 };
 
 pub(crate) const ORIGIN: &str = "log.example/council";
@@ -68,6 +69,27 @@ pub(crate) fn sign(council: &Council, id: ReplicaId, statement: impl Statement) 
     let signed = Signed { signer: id, statement, signature };
     assert_eq!(signed.verify(council), Ok(()), "the replica takes it for the same bytes");
     (domain.message(council.network(), &body), signature)
+}
+
+/// Evidence that the second of four members voted for two batches, and that it vouched for two states.
+pub(crate) fn lies() -> [Evidence; 2] {
+    fn signed<S: Statement + Copy>(council: &Council, statement: S) -> Signed<S> {
+        let signer = ReplicaId(1);
+        Signed { signer, statement, signature: sign(council, signer, statement).1 }
+    }
+    let council = &genesis(4).council().expect("a council");
+    let vote = |batch: &[u8]| {
+        let batch = BatchDigest(Digest::of(batch));
+        signed(council, Vote { phase: Phase::Prepare, view: View(0), sequence: Sequence(9), batch })
+    };
+    let checkpoint = |next| {
+        let state = StateDigest(Digest::of(b"state"));
+        signed(council, Checkpoint { sequence: Sequence(32), state, next })
+    };
+    let votes = Evidence::of_votes(council, vote(b"one"), vote(b"another"));
+    let checkpoints =
+        Evidence::of_checkpoints(council, checkpoint(None), checkpoint(Some(Digest::of(b"next"))));
+    [votes, checkpoints].map(|lie| lie.expect("a contradiction"))
 }
 
 /// The step that the council makes when it executes a change at a size and sequence.

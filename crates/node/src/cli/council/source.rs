@@ -2,6 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
+use jurat_crypto::Digest;
+
 use crate::{
     cli::{Failure, client::Client, files},
     core::{CouncilHistory, Genesis, MAX_HISTORY_BYTES},
@@ -27,6 +29,21 @@ pub(in crate::cli) fn read_history(source: &str) -> Result<CouncilHistory, Failu
     match told {
         Some(Ok(told)) if told.genesis() == known.genesis() && told.epoch() > known.epoch() => Ok(told),
         _ => Ok(known),
+    }
+}
+
+/// As [`read_history`], and refuses the history of another network than the one that is pinned.
+pub(in crate::cli) fn read_pinned_history(
+    source: &str,
+    pinned: Option<Digest>,
+) -> Result<CouncilHistory, Failure> {
+    let history = read_history(source)?;
+    let network = history.genesis().network().0;
+    match pinned {
+        Some(pinned) if pinned != network => Err(Failure::False(format!(
+            "{source} begins with the genesis of network {network}, not of {pinned}"
+        ))),
+        _ => Ok(history),
     }
 }
 

@@ -5,7 +5,7 @@ use jurat_pbft::Epoch;
 
 use super::Arguments;
 use crate::{
-    cli::{Failure, council::read_history, files},
+    cli::{Failure, council::read_pinned_history, files},
     core::CouncilHistory,
 };
 
@@ -30,15 +30,8 @@ impl Trust {
             let policy = arguments.policy.as_deref().ok_or_else(|| Failure::Usage("no --policy".into()))?;
             return files::read_policy(policy).map(Self::Policy);
         };
-        let history = read_history(&path.to_string_lossy())?;
-        let network = history.genesis().network().0;
-        match arguments.network {
-            Some(pinned) if pinned != network => Err(Failure::False(format!(
-                "{} begins with the genesis of network {network}, not of {pinned}",
-                path.display()
-            ))),
-            _ => Ok(Self::Council(Box::new(history))),
-        }
+        let history = read_pinned_history(&path.to_string_lossy(), arguments.network)?;
+        Ok(Self::Council(Box::new(history)))
     }
 
     /// What a checkpoint is checked under; the inner error says why nothing fits. Where there is no

@@ -25,6 +25,9 @@ impl<L: Ledger> Core<L> {
     pub(in crate::core) fn carry_out(&mut self, ready: Ready) {
         // Every decision is kept, so no state is ever fetched.
         let Ready { records, messages, sealed, wanted, decisions, serve, links, evidence, halt, .. } = ready;
+        // Handed out even by who must stop: then it matters most.
+        self.counters.evidence += evidence.len() as u64;
+        self.effects.evidence.extend(evidence);
         if let Some(halt) = halt {
             return self.halt(halt);
         }
@@ -32,8 +35,6 @@ impl<L: Ledger> Core<L> {
         let frame = |Outbound { to, message }| (to, Frame::Consensus(message));
         self.effects.frames.extend(messages.into_iter().map(frame));
         self.effects.sealed.extend(sealed.into_iter().map(frame).map(|(to, frame)| Sealed::Send(to, frame)));
-        self.counters.evidence += evidence.len() as u64;
-        self.effects.evidence.extend(evidence);
         if let Err(halt) = self.on_links(links) {
             return self.halt(halt);
         }

@@ -52,7 +52,7 @@ impl Collector for NodeMetrics {
         let detail = shared.detail();
         let (status, counters) = (&detail.status, &detail.counters);
         let as_gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let gauges: [(&str, &str, u64); 15] = [
+        let gauges: [(&str, &str, u64); 16] = [
             ("log_size", "Entries in the log", status.log_size),
             ("certified_size", "Entries covered by a cosigned checkpoint", status.certified_size),
             ("epoch", "Epoch of the council", status.epoch),
@@ -71,13 +71,18 @@ impl Collector for NodeMetrics {
                 "Bytes in the journal since it was shortened",
                 shared.journal_stats.bytes.load(Relaxed),
             ),
+            (
+                "evidence_files",
+                "Pieces of evidence against members that are kept",
+                shared.evidence_stats.files.load(Relaxed),
+            ),
             ("uptime_seconds", "Seconds since the start", status.uptime),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(as_gauge(value));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
-        let counts: [(&str, &str, u64); 21] = [
+        let counts: [(&str, &str, u64); 23] = [
             ("executed_entries", "Entries executed", counters.executed_entries),
             ("executed_batches", "Batches executed", counters.executed_batches),
             ("duplicate_entries", "Entries in batches that were logged already", counters.duplicate_entries),
@@ -103,6 +108,16 @@ impl Collector for NodeMetrics {
             ("view_changes", "View changes called for", status.view_changes),
             ("witness_forks", "Requests that proved a fork of another log", shared.witness.forks()),
             ("evidence", "Proofs that a member contradicted itself", counters.evidence),
+            (
+                "evidence_kept",
+                "Pieces of evidence against members written since the start",
+                shared.evidence_stats.kept.load(Relaxed),
+            ),
+            (
+                "evidence_dropped",
+                "Pieces of evidence against members not kept: enough is, or the disk failed",
+                shared.evidence_stats.dropped.load(Relaxed),
+            ),
             (
                 "checked_entries",
                 "Entries whose signature was checked",

@@ -10,6 +10,7 @@ use crate::core::CouncilHistory;
 use crate::runtime::{
     checker::{Checker, CheckerStats},
     driver::Request,
+    evidence::EvidenceStats,
     journal_writer::JournalStats,
     link::{LinkCounters, Peers},
     mirror::Mirrors,
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) detail: watch::Receiver<Arc<Detail>>,
     pub(crate) checker_stats: Arc<CheckerStats>,
     pub(crate) journal_stats: Arc<JournalStats>,
+    pub(crate) evidence_stats: Arc<EvidenceStats>,
     pub(crate) link_counters: Arc<LinkCounters>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) history: watch::Receiver<Arc<CouncilHistory>>,
