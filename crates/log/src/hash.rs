@@ -37,8 +37,8 @@ pub fn leaf_hash(entry: &[u8]) -> Digest {
     // Passing short messages through a hasher's buffer would cost a quarter of the time of
     // building a tree.
     match leaf_blocks(entry) {
-        1 => hash_blocks(&padded_leaf::<1>(entry)),
-        2 => hash_blocks(&padded_leaf::<2>(entry)),
+        1 => hash_padded::<1>(entry, 1),
+        2 => hash_padded::<2>(entry, 1),
         _ => Digest::of_parts(&[&[0], entry]),
     }
 }
@@ -90,18 +90,28 @@ const fn leaf_blocks(entry: &[u8]) -> usize {
     (1 + entry.len() + LEAST_PADDING).div_ceil(64)
 }
 
-fn padded_leaf<const BLOCKS: usize>(entry: &[u8]) -> [Block; BLOCKS] {
-    let mut blocks = [[0; 64]; BLOCKS];
-    write_leaf(entry, &mut blocks);
-    blocks
+/// The hash of a short message that takes `BLOCKS` blocks with its padding.
+pub(crate) fn hash_short<const BLOCKS: usize>(message: &[u8]) -> Digest {
+    hash_padded::<BLOCKS>(message, 0)
 }
 
-/// Writes a leaf's message into as many blocks of zeros as it has, with the padding of FIPS 180-4,
-/// section 5.1.1: a one bit, zeros, the message's length in bits.
+fn hash_padded<const BLOCKS: usize>(bytes: &[u8], zeros: usize) -> Digest {
+    let mut blocks = [[0; 64]; BLOCKS];
+    write_padded(bytes, zeros, &mut blocks);
+    hash_blocks(&blocks)
+}
+
+/// Writes a leaf's message into as many blocks of zeros as it has.
 fn write_leaf(entry: &[u8], blocks: &mut [Block]) {
+    write_padded(entry, 1, blocks);
+}
+
+/// Writes a message, behind zeros that are part of it, into as many blocks of zeros as it has, with
+/// the padding of FIPS 180-4, section 5.1.1: a one bit, zeros, the message's length in bits.
+fn write_padded(bytes: &[u8], zeros: usize, blocks: &mut [Block]) {
     let message = blocks.as_flattened_mut();
-    let end = 1 + entry.len();
-    message[1..end].copy_from_slice(entry);
+    let end = zeros + bytes.len();
+    message[zeros..end].copy_from_slice(bytes);
     message[end] = 0x80;
     let length = message.len() - 8;
     message[length..].copy_from_slice(&(8 * end as u64).to_be_bytes());
@@ -192,6 +202,15 @@ mod tests {
         let entry = [7; 300];
         for length in 0..=entry.len() {
             assert_eq!(leaf_hash(&entry[..length]), Digest::of_parts(&[&[0], &entry[..length]]), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_short_message_is_hashed_as_any_is() {
+        for length in 0..=119 {
+            let message = &[7; 119][..length];
+            let hash = if length < 56 { hash_short::<1>(message) } else { hash_short::<2>(message) };
+            assert_eq!(hash, Digest::of(message), "{length}");
         }
     }
 

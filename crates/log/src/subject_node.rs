@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use jurat_crypto::Digest;
 
-use crate::{LeafIndex, nodes::small};
+use crate::{LeafIndex, hash::hash_short, nodes::small};
 
 /// A node as a store keeps it: with the places of the nodes below.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,7 +96,7 @@ pub(crate) fn chain_of<'a>(chain: Digest, indices: impl IntoIterator<Item = &'a 
         let mut bytes = [0x12; 1 + 32 + 8];
         bytes[1..33].copy_from_slice(chain.as_bytes());
         bytes[33..].copy_from_slice(&index.value().to_be_bytes());
-        Digest::of(&bytes)
+        hash_short::<1>(&bytes)
     };
     indices.into_iter().fold(chain, link)
 }
@@ -105,7 +105,7 @@ pub(crate) fn chain_of<'a>(chain: Digest, indices: impl IntoIterator<Item = &'a 
 pub(crate) fn subject_key(subject: &Digest) -> Digest {
     let mut bytes = [0x13; 33];
     bytes[1..].copy_from_slice(subject.as_bytes());
-    Digest::of(&bytes)
+    hash_short::<1>(&bytes)
 }
 
 /// What is hashed of a node.
@@ -143,7 +143,8 @@ impl Node {
     }
 
     pub(crate) fn hash(self) -> Digest {
-        Digest::of(self.to_bytes().as_slice())
+        // Both kinds take two blocks.
+        hash_short::<2>(self.to_bytes().as_slice())
     }
 
     /// The key, or what those below have in common.

@@ -213,7 +213,7 @@ impl LogStore {
         }
         // Reads the disk, so it's done before the memory is locked.
         let pairs = subjects_of(head.size.value(), &batch.entries);
-        let load = |page| self.shared.subject_page(page);
+        let load = |place| self.shared.subject_node(place);
         let grown = self.subjects.grow(&pairs, load, || self.shared.index.damaged_subjects())?;
         let mut memory = self.shared.memory_mut();
         memory.append(batch, &grown)?;

@@ -179,7 +179,7 @@ impl Check {
         let batch = std::mem::take(&mut self.batch);
         let Some(mut subjects) = self.subjects.take() else { return Ok(()) };
         let index = &self.index;
-        let load = |page| index.subject_page(page)?.ok_or_else(|| index.damaged_subjects());
+        let load = |place| index.subject_node(place);
         let grown = subjects.grow(&batch, load, || index.damaged_subjects());
         let Some(grown) = self.or_find(grown)? else { return Ok(()) };
         self.maps += u64::from(!batch.is_empty());

@@ -4,17 +4,21 @@ use std::{
     error::Error,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use jurat_crypto::Digest;
-use jurat_log::{LeafIndex, SearchTerm, SubjectMap, SubjectRoot, TreeSize, UnixMillis};
+use jurat_log::{LeafIndex, SearchTerm, SubjectMap, SubjectNode, SubjectRoot, TreeSize, UnixMillis};
 use redb::{
-    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, StorageBackend,
-    TableDefinition,
+    Database, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
+    StorageBackend, TableDefinition,
 };
 
-use super::{BatchOrigin, Damage, LogError, LogHead, SequenceRecord, memory::Frozen, subjects::Page};
+use super::{
+    BatchOrigin, Damage, LogError, LogHead, SequenceRecord,
+    memory::Frozen,
+    subjects::{Page, node_at, split},
+};
 use crate::{DataDir, Lock, VfsFile, vfs::sync_parent};
 
 const FILE: &str = "index.redb";
@@ -42,10 +46,18 @@ type State = (u64, &'static [u8; 32], Option<u64>, u64, &'static [u8]);
 const STATE: TableDefinition<'_, (), State> = TableDefinition::new("state");
 
 pub(super) struct Index {
-    // Closed before the lock is given up.
+    // Closed before the database, and that before the lock is given up.
+    views: RwLock<Views>,
     database: Database,
     _lock: Lock,
     path: PathBuf,
+}
+
+/// The tables that each entry is looked up in, as the last commit left them. Beginning a
+/// transaction and opening a table for each look-up takes several times as long as the look-up.
+struct Views {
+    leaves: ReadOnlyTable<&'static [u8; 32], u64>,
+    subject_pages: ReadOnlyTable<u64, &'static [u8]>,
 }
 
 /// Where the log stood at its last flush.
@@ -64,7 +76,10 @@ impl Index {
             // A crash in here leaves a file in staging, which the next start removes.
             let staging = dir.staging(FILE);
             drop(dir.vfs().create(&staging)?);
-            Self::at(dir, staging.clone())?.make_tables()?;
+            // Closed before it's moved.
+            let (database, lock) = open_database(dir, &staging)?;
+            make_tables(&database).map_err(|error| failed(&staging, error))?;
+            drop((database, lock));
             dir.vfs().rename(&staging, &path)?;
             sync_parent(&**dir.vfs(), &path)?;
         }
@@ -74,31 +89,18 @@ impl Index {
     /// Opens the index, which must exist.
     pub(super) fn open_existing(dir: &DataDir) -> Result<Self, LogError> {
         let path = dir.join(FILE);
-        match dir.vfs().file_len(&path)? {
-            Some(_) => Self::at(dir, path),
-            None => Err(LogError::Missing { path }),
+        if dir.vfs().file_len(&path)?.is_none() {
+            return Err(LogError::Missing { path });
         }
+        let (database, lock) = open_database(dir, &path)?;
+        let views = Views::of(&database).map_err(|error| failed(&path, error))?;
+        Ok(Self { views: RwLock::new(views), database, _lock: lock, path })
     }
 
-    fn at(dir: &DataDir, path: PathBuf) -> Result<Self, LogError> {
-        let Some(lock) = dir.vfs().try_lock(&path)? else { return Err(LogError::InUse) };
-        let file = IndexFile(dir.vfs().open(&path)?);
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file);
-        Ok(Self { database: database.map_err(|error| failed(&path, error))?, _lock: lock, path })
-    }
-
-    fn make_tables(&self) -> Result<(), LogError> {
-        self.write(|transaction| {
-            transaction.open_table(LEAVES)?;
-            transaction.open_table(TERMS)?;
-            transaction.open_table(SUBJECT_PAGES)?;
-            transaction.open_table(SUBJECT_MAPS)?;
-            transaction.open_table(SEQUENCES)?;
-            transaction.open_table(BATCHES)?;
-            transaction.open_table(CHECKPOINTS)?;
-            transaction.open_table(STATE)?;
-            Ok(())
-        })
+    /// Looks something up in what the last commit left.
+    fn look_up<T>(&self, look: impl FnOnce(&Views) -> Result<T, redb::StorageError>) -> Result<T, LogError> {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        self.done(look(&views).map_err(redb::Error::from))
     }
 
     pub(super) fn flushed(&self) -> Result<Flushed, LogError> {
@@ -155,15 +157,15 @@ impl Index {
             let row = (end.size.value(), end.root.as_bytes(), end.sequence, previous.value(), &**state);
             transaction.open_table(STATE)?.insert((), row)?;
             Ok(())
-        })
+        })?;
+        let views = self.done(Views::of(&self.database))?;
+        *self.views.write().unwrap_or_else(PoisonError::into_inner) = views;
+        Ok(())
     }
 
     pub(super) fn index_of(&self, leaf_hash: &Digest) -> Result<Option<LeafIndex>, LogError> {
-        let read = || {
-            let table = self.database.begin_read()?.open_table(LEAVES)?;
-            Ok(table.get(leaf_hash.as_bytes())?.map(|index| index.value()))
-        };
-        let index: Option<u64> = self.done(read())?;
+        let index =
+            self.look_up(|views| Ok(views.leaves.get(leaf_hash.as_bytes())?.map(|index| index.value())))?;
         index.map(|index| LeafIndex::new(index).map_err(|error| failed(&self.path, error))).transpose()
     }
 
@@ -191,11 +193,13 @@ impl Index {
     }
 
     pub(super) fn subject_page(&self, number: u64) -> Result<Option<Page>, LogError> {
-        let read = || {
-            let table = self.database.begin_read()?.open_table(SUBJECT_PAGES)?;
-            Ok(table.get(number)?.map(|page| Arc::from(page.value())))
-        };
-        self.done(read())
+        self.look_up(|views| Ok(views.subject_pages.get(number)?.map(|page| Arc::from(page.value()))))
+    }
+
+    /// The node of the subject map at a place.
+    pub(super) fn subject_node(&self, place: u64) -> Result<Option<SubjectNode>, LogError> {
+        let (number, at) = split(place);
+        self.look_up(|views| Ok(views.subject_pages.get(number)?.and_then(|page| node_at(page.value(), at))))
     }
 
     /// The number of the next page.
@@ -301,15 +305,7 @@ impl Index {
         &self,
         act: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), LogError> {
-        let write = || {
-            let mut transaction = self.database.begin_write()?;
-            // So that opening after a crash takes no longer than after a clean end.
-            transaction.set_quick_repair(true);
-            act(&transaction)?;
-            transaction.commit()?;
-            Ok(())
-        };
-        self.done(write())
+        self.done(write(&self.database, act))
     }
 
     fn done<T>(&self, result: Result<T, redb::Error>) -> Result<T, LogError> {
@@ -323,6 +319,46 @@ impl Index {
     fn size(&self, leaves: u64) -> Result<TreeSize, LogError> {
         TreeSize::new(leaves).map_err(|error| failed(&self.path, error))
     }
+}
+
+impl Views {
+    fn of(database: &Database) -> Result<Self, redb::Error> {
+        let transaction = database.begin_read()?;
+        let leaves = transaction.open_table(LEAVES)?;
+        Ok(Self { leaves, subject_pages: transaction.open_table(SUBJECT_PAGES)? })
+    }
+}
+
+fn open_database(dir: &DataDir, path: &Path) -> Result<(Database, Lock), LogError> {
+    let Some(lock) = dir.vfs().try_lock(path)? else { return Err(LogError::InUse) };
+    let file = IndexFile(dir.vfs().open(path)?);
+    let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file);
+    Ok((database.map_err(|error| failed(path, error))?, lock))
+}
+
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    write(database, |transaction| {
+        transaction.open_table(LEAVES)?;
+        transaction.open_table(TERMS)?;
+        transaction.open_table(SUBJECT_PAGES)?;
+        transaction.open_table(SUBJECT_MAPS)?;
+        transaction.open_table(SEQUENCES)?;
+        transaction.open_table(BATCHES)?;
+        transaction.open_table(CHECKPOINTS)?;
+        transaction.open_table(STATE)?;
+        Ok(())
+    })
+}
+
+fn write(
+    database: &Database,
+    act: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    // So that opening after a crash takes no longer than after a clean end.
+    transaction.set_quick_repair(true);
+    act(&transaction)?;
+    Ok(transaction.commit()?)
 }
 
 fn term_key(term: SearchTerm, index: u64) -> [u8; TERM_KEY] {

@@ -252,8 +252,8 @@ impl LogReader {
             Some(map) => map,
             None => self.0.index.subject_map(size)?,
         };
-        let load = |page| self.0.subject_page(page);
-        let mut nodes = StoredNodes::new(load, || self.0.index.damaged_subjects());
+        let load = |place| self.0.subject_node(place);
+        let mut nodes = StoredNodes { load, damaged: || self.0.index.damaged_subjects() };
         let proof = map.prove(&mut nodes, subject)?;
         proof
             .verify(&map.root())

@@ -2,10 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use jurat_log::{ExpandedTile, TILE_WIDTH, TileCoord, TileKind, TreeSize};
+use jurat_log::{ExpandedTile, SubjectNode, TILE_WIDTH, TileCoord, TileKind, TreeSize};
 
 use super::{
-    Damage, LogError, files::LogFiles, index::Index, memory::Memory, subjects::Page, tile_cache::TileCache,
+    Damage, LogError,
+    files::LogFiles,
+    index::Index,
+    memory::Memory,
+    subjects::{node_at, split},
+    tile_cache::TileCache,
 };
 
 /// The height of a tile's root over its hashes.
@@ -40,12 +45,13 @@ impl Shared {
         Ok(self.files.remove_partials(old, new)?)
     }
 
-    /// A page of the subject map.
-    pub(super) fn subject_page(&self, number: u64) -> Result<Page, LogError> {
+    /// The node of the subject map at a place.
+    pub(super) fn subject_node(&self, place: u64) -> Result<Option<SubjectNode>, LogError> {
+        let (number, at) = split(place);
         let in_memory = self.memory().generations().find_map(|g| g.subject_pages.get(&number).cloned());
         match in_memory {
-            Some(page) => Ok(page),
-            None => self.index.subject_page(number)?.ok_or_else(|| self.index.damaged_subjects()),
+            Some(page) => Ok(node_at(&page, at)),
+            None => self.index.subject_node(place),
         }
     }
 

@@ -3,10 +3,7 @@
 //! A batch adds the nodes on the ways to its subjects, about log2(n) for one among n, and leaves
 //! those before it in place. So the map of every batch is there to be proven from.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use jurat_crypto::Digest;
 use jurat_log::{LeafIndex, SearchTerm, SubjectMap, SubjectNode, SubjectNodes, SubjectNodesMut};
@@ -22,8 +19,6 @@ const PAGE_BYTES: usize = 4000;
 const PAGE_SHIFT: u32 = 12;
 /// How many of the newest pages are kept in memory; the upper part of the map is in them.
 const RECENT_PAGES: usize = 4096;
-/// How many pages from the disk are kept while a batch is added.
-const LOADED_PAGES: usize = 4096;
 
 /// Where the map stands, and what was added to it last.
 pub(super) struct Subjects {
@@ -47,12 +42,12 @@ impl Subjects {
         Self { map, end, recent: VecDeque::new() }
     }
 
-    /// What these entries add to the map, if they are the next ones. `load` reads a page that was
-    /// added before, and `damaged` says that one isn't what it was.
+    /// What these entries add to the map, if they are the next ones. `load` reads the node at a place
+    /// that was added before, and `damaged` says that one isn't what it was.
     pub(super) fn grow(
         &self,
         batch: &[(Digest, LeafIndex)],
-        load: impl FnMut(u64) -> Result<Page, LogError>,
+        load: impl Fn(u64) -> Result<Option<SubjectNode>, LogError>,
         damaged: impl Fn() -> LogError,
     ) -> Result<Grown, LogError> {
         let mut map = self.map;
@@ -61,7 +56,7 @@ impl Subjects {
             first: self.end,
             pages: Vec::new(),
             node: Vec::new(),
-            stored: StoredNodes { load, damaged, loaded: BTreeMap::new() },
+            stored: StoredNodes { load, damaged },
         };
         map.extend(&mut growing, batch)?;
         let pages = growing.pages.into_iter().map(Arc::from).collect();
@@ -100,29 +95,17 @@ pub(super) fn subject(term: SearchTerm) -> Option<Digest> {
 
 /// Nodes read back, each checked against the hash by which it's known.
 pub(super) struct StoredNodes<L, D> {
-    load: L,
-    damaged: D,
-    loaded: BTreeMap<u64, Page>,
+    pub(super) load: L,
+    pub(super) damaged: D,
 }
 
-impl<L: FnMut(u64) -> Result<Page, LogError>, D: Fn() -> LogError> StoredNodes<L, D> {
-    pub(super) fn new(load: L, damaged: D) -> Self {
-        Self { load, damaged, loaded: BTreeMap::new() }
-    }
-}
-
-impl<L: FnMut(u64) -> Result<Page, LogError>, D: Fn() -> LogError> SubjectNodes for StoredNodes<L, D> {
+impl<L: Fn(u64) -> Result<Option<SubjectNode>, LogError>, D: Fn() -> LogError> SubjectNodes
+    for StoredNodes<L, D>
+{
     type Error = LogError;
 
     fn node(&mut self, place: u64, hash: &Digest) -> Result<SubjectNode, LogError> {
-        let (number, at) = split(place);
-        if !self.loaded.contains_key(&number) {
-            if self.loaded.len() == LOADED_PAGES {
-                self.loaded.clear();
-            }
-            self.loaded.insert(number, (self.load)(number)?);
-        }
-        let node = self.loaded.get(&number).and_then(|page| node_at(page, at));
+        let node = (self.load)(place)?;
         node.filter(|node| node.hash() == *hash).ok_or_else(&self.damaged)
     }
 }
@@ -137,7 +120,9 @@ struct Growing<'a, L, D> {
     stored: StoredNodes<L, D>,
 }
 
-impl<L: FnMut(u64) -> Result<Page, LogError>, D: Fn() -> LogError> SubjectNodes for Growing<'_, L, D> {
+impl<L: Fn(u64) -> Result<Option<SubjectNode>, LogError>, D: Fn() -> LogError> SubjectNodes
+    for Growing<'_, L, D>
+{
     type Error = LogError;
 
     fn node(&mut self, place: u64, hash: &Digest) -> Result<SubjectNode, LogError> {
@@ -152,7 +137,9 @@ impl<L: FnMut(u64) -> Result<Page, LogError>, D: Fn() -> LogError> SubjectNodes 
     }
 }
 
-impl<L: FnMut(u64) -> Result<Page, LogError>, D: Fn() -> LogError> SubjectNodesMut for Growing<'_, L, D> {
+impl<L: Fn(u64) -> Result<Option<SubjectNode>, LogError>, D: Fn() -> LogError> SubjectNodesMut
+    for Growing<'_, L, D>
+{
     fn push(&mut self, node: &SubjectNode) -> Result<u64, LogError> {
         self.node.clear();
         node.encode(&mut self.node);
@@ -168,11 +155,12 @@ impl<L: FnMut(u64) -> Result<Page, LogError>, D: Fn() -> LogError> SubjectNodesM
 }
 
 /// The number of a node's page, and where in it the node begins.
-fn split(place: u64) -> (u64, usize) {
+pub(super) fn split(place: u64) -> (u64, usize) {
     let at = place & ((1 << PAGE_SHIFT) - 1);
     (place >> PAGE_SHIFT, usize::try_from(at).unwrap_or(usize::MAX))
 }
 
-fn node_at(page: &[u8], at: usize) -> Option<SubjectNode> {
+/// The node that begins somewhere in a page.
+pub(super) fn node_at(page: &[u8], at: usize) -> Option<SubjectNode> {
     SubjectNode::decode(page.get(at..)?)
 }
