@@ -15,6 +15,7 @@ mod plan;
 mod plant;
 mod process;
 mod receipts;
+mod seen;
 mod shrink;
 mod trace;
 mod treason;
@@ -24,6 +25,7 @@ mod world;
 pub use invariants::Violation;
 pub use plan::{Plan, Scenario};
 pub use plant::Plant;
+pub use seen::Seen;
 pub use shrink::shrink;
 pub use world::Outcome;
 

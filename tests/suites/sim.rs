@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use jurat_tests::sim::{Outcome, Plan, Plant, Scenario, play, shrink};
+use jurat_tests::sim::{Outcome, Plan, Plant, Scenario, Seen, play, shrink};
 
 /// Histories that each change is tried on. `cargo xtask sim` plays more.
 const SEEDS: u64 = 200;
@@ -42,19 +42,27 @@ fn play_all(plans: &[Plan]) -> Vec<Outcome> {
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-fn assert_that_all_hold(plans: &[Plan]) {
-    let failures: Vec<String> = plans
+/// Gives all that came up in them.
+fn assert_that_all_hold(plans: &[Plan]) -> Seen {
+    let outcomes = play_all(plans);
+    let violated = plans
         .iter()
-        .zip(play_all(plans))
-        .filter_map(|(plan, outcome)| Some(format!("{}\n  {}", outcome.violation?, plan.command())))
-        .collect();
+        .zip(&outcomes)
+        .filter_map(|(plan, outcome)| Some(format!("{}\n  {}", outcome.violation.as_ref()?, plan.command())));
+    let failures: Vec<String> = violated.collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let mut seen = Seen::default();
+    for outcome in &outcomes {
+        seen.add(&outcome.seen);
+    }
+    seen
 }
 
 #[test]
 fn some_hundred_histories_hold() {
     let plans: Vec<Plan> = (0..SEEDS).map(|seed| Plan::draw(seed, Scenario::of_seed(seed))).collect();
-    assert_that_all_hold(&plans);
+    let seen = assert_that_all_hold(&plans);
+    assert_eq!(seen.missing(), Vec::<&str>::new(), "{seen}");
 }
 
 /// Each line of the file is a scenario and a seed that once failed, and why.

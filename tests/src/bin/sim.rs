@@ -1,6 +1,7 @@
 //! Plays histories of whole councils: see `jurat_tests::sim`.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write as _},
     process::ExitCode,
     sync::{
@@ -11,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use jurat_tests::sim::{Outcome, Plan, Scenario, play, shrink};
+use jurat_tests::sim::{Outcome, Plan, Scenario, Seen, play, shrink};
 
 const USAGE: &str = "usage: sim [--seed N] [--seeds N] [--scenario S] [--trace]";
 
@@ -104,6 +105,15 @@ fn run(options: &Options) -> io::Result<bool> {
         sum(|outcome| outcome.entries),
         sum(|outcome| outcome.took) / 1_000,
     )?;
+    let mut seen = Seen::default();
+    let mut sizes = BTreeMap::new();
+    for (seed, outcome) in &outcomes {
+        seen.add(&outcome.seen);
+        *sizes.entry(plan_of(*seed).members()).or_insert(0_u64) += 1;
+    }
+    let sizes: Vec<String> = sizes.iter().map(|(members, count)| format!("{count} of {members}")).collect();
+    writeln!(out, "founded with members: {}", sizes.join(", "))?;
+    writeln!(out, "{seen}")?;
     let slowest = outcomes.iter().max_by_key(|(_, outcome)| outcome.settled_after);
     if let Some((seed, Outcome { settled_after: Some(after), .. })) = slowest {
         writeln!(out, "the slowest to settle: seed {seed}, {after} ms after all trouble ended")?;

@@ -6,7 +6,7 @@ use jurat::{
     codec,
     core::{Event, Frame, Ledger as _, former_members},
 };
-use jurat_pbft::{Recipient, ReplicaId};
+use jurat_pbft::{Epoch, Recipient, ReplicaId};
 
 use super::{
     invariants::Invariants,
@@ -43,10 +43,15 @@ impl World {
             if let Some(core) = self.processes[p].running.as_ref().map(|running| &running.core) {
                 (traitor.view, traitor.sequence) = (core.replica().view(), core.replica().executed());
                 traitor.stamp = core.state().stamp.map(Into::into);
+                traitor.council = core.replica().council().clone();
             }
             let mut twisted = Vec::new();
+            let truth: Bytes = codec::encode(frame).into();
             for to in to {
                 let frames = traitor.twist(&self.setting, self.now, to, frame);
+                if traitor.council.epoch() > Epoch(0) && *frames != [truth.clone()] {
+                    self.seen.note("lies in later epochs");
+                }
                 twisted.extend(frames.into_iter().map(|bytes| (to, bytes)));
             }
             for (to, bytes) in twisted {
@@ -140,6 +145,9 @@ impl World {
         }
         let Some(traitor) = &mut self.traitors[p] else { return };
         let frames = traitor.act(&self.setting);
+        if traitor.council.epoch() > Epoch(0) && !frames.is_empty() {
+            self.seen.note("lies in later epochs");
+        }
         for bytes in frames {
             let members = self.setting.plan.all_members();
             let to = ReplicaId(u16::try_from(self.dice.below(members)).expect("few members"));

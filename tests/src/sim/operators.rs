@@ -53,6 +53,20 @@ impl World {
             let members = history.council().size();
             self.trace.note(self.now, || format!("epoch {} begins with {members} members", history.epoch()));
             self.history = history.clone();
+            self.seen.note("epochs after the first");
+            let is_traitor = |id: &ReplicaId| !self.setting.is_honest(*id);
+            if history.council().members().any(|id| is_traitor(&id)) {
+                self.seen.note("epochs after the first with a traitor");
+            }
+            let changed = history.seats().filter(|seat| is_traitor(&seat.id));
+            for seat in changed {
+                if seat.joined == history.epoch() {
+                    self.seen.note("traitors that joined");
+                }
+                if seat.left == Some(history.epoch()) {
+                    self.seen.note("traitors that were removed");
+                }
+            }
         }
         for link in self.links.of(p) {
             let at = self.soon(1..=50);

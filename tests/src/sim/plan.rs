@@ -3,7 +3,11 @@
 //! A plan is data. Printing it shows all that was drawn; leaving parts of it out makes a smaller
 //! history of the same kind ([`shrink`](super::shrink())).
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    ops::RangeInclusive,
+};
 
 use jurat_pbft::{Config, max_faulty};
 use jurat_store::{Fault, Survivors};
@@ -15,7 +19,7 @@ use super::{Plant, dice::Dice};
 pub enum Scenario {
     /// Nothing but delay: what is checked in fair weather.
     Calm,
-    /// Links break, stall, and fall into halves, one way or again and again.
+    /// Links break, stall, come and go, and fall into halves or one way.
     Links,
     /// Processes die and machines lose power at any disk operation.
     Crashes,
@@ -25,9 +29,9 @@ pub enum Scenario {
     Clocks,
     /// As many traitors as can be.
     Traitors,
-    /// Large councils with a little of everything.
+    /// Councils of any size up to 31, with a little of everything.
     Large,
-    /// Members join and leave while links break and processes die.
+    /// Members join and leave, traitors among them, while links break and processes die.
     Membership,
     /// All at once.
     Everything,
@@ -160,6 +164,8 @@ pub(super) enum Trouble {
     Break { a: usize, b: usize },
     /// No link between these members and the rest. Silently: nobody is told, packets vanish.
     Partition { group: Vec<usize>, lasts: u64, silent: bool },
+    /// The links between these members and the rest go down and come back, so many milliseconds each.
+    Flap { group: Vec<usize>, every: u64, lasts: u64 },
     /// What one member sends does not arrive at another; the way back works.
     OneWay { from: usize, to: usize, lasts: u64 },
     /// Syncs of a member's disk take this long.
@@ -246,7 +252,7 @@ impl Plan {
     pub fn draw(seed: u64, scenario: Scenario) -> Self {
         let dice = &mut Dice::new(seed, scenario.name(), 0);
         let members = match scenario {
-            Scenario::Large => dice.pick(&[10, 13, 16, 31]),
+            Scenario::Large => 8 + dice.below(24),
             _ => dice.pick(&[4, 4, 4, 4, 5, 6, 7]),
         };
         // What a batch costs grows with the square of the council.
@@ -285,20 +291,50 @@ impl Plan {
             plant: None,
         };
         plan.draw_submissions(dice, work);
-        if scenario == Scenario::Membership {
+        let changes =
+            scenario == Scenario::Membership || (scenario == Scenario::Everything && dice.happens(300));
+        if changes {
             plan.draw_changes(dice);
         }
-        if matches!(scenario, Scenario::Traitors | Scenario::Large | Scenario::Everything) {
+        if matches!(scenario, Scenario::Traitors | Scenario::Large | Scenario::Everything)
+            || (changes && dice.happens(600))
+        {
             plan.draw_traitors(dice);
         }
         plan.draw_troubles(dice);
         plan
     }
 
+    /// How many members found the council.
+    #[must_use]
+    pub const fn members(&self) -> usize {
+        self.members
+    }
+
     /// How many are or become members.
     pub(super) fn all_members(&self) -> usize {
         let joins = |wanted: &&Wanted| matches!(wanted.change, Membership::Joins(_));
         self.members + self.changes.iter().filter(joins).count()
+    }
+
+    /// The councils that follow one another, by ids.
+    fn councils(&self) -> Vec<Vec<usize>> {
+        let mut councils = vec![(0..self.members).collect::<Vec<usize>>()];
+        for wanted in &self.changes {
+            let mut next = councils.last().cloned().unwrap_or_default();
+            match wanted.change {
+                Membership::Joins(member) => next.push(member),
+                Membership::Leaves(left) => next.retain(|member| *member != left),
+            }
+            councils.push(next);
+        }
+        councils
+    }
+
+    /// Whether no council has more traitors than it survives.
+    fn survives_traitors(&self) -> bool {
+        let traitors = |council: &[usize]| council.iter().filter(|m| self.traitors.contains_key(m)).count();
+        self.councils().iter().all(|council| traitors(council) <= max_faulty(council.len()))
     }
 
     fn draw_changes(&mut self, dice: &mut Dice) {
@@ -336,13 +372,18 @@ impl Plan {
 
     fn draw_traitors(&mut self, dice: &mut Dice) {
         for _ in 0..max_faulty(self.members) {
-            // The first primaries are worth most to a traitor.
-            let member = if dice.happens(500) { dice.below(2) } else { dice.below(self.members) };
+            // The first primaries are worth most to a traitor. Others are let in later.
+            let member = if dice.happens(500) { dice.below(2) } else { dice.below(self.all_members()) };
             let treason = match dice.pick(&Treason::ALL) {
                 Treason::Silence(_) => Treason::Silence(dice.within(&(0..=self.calm_from))),
                 other => other,
             };
-            self.traitors.insert(member, treason);
+            if let Entry::Vacant(place) = self.traitors.entry(member) {
+                place.insert(treason);
+                if !self.survives_traitors() {
+                    self.traitors.remove(&member);
+                }
+            }
         }
         for (member, treason) in self.traitors.clone() {
             let count = match treason {
@@ -382,13 +423,13 @@ impl Plan {
         let lasts = dice.pick(&[10, 300, 2_000, 6_000, 12_000]);
         let lasts = dice.within(&(lasts / 2..=lasts));
         let kind = match self.scenario {
-            Scenario::Links => dice.below(5),
+            Scenario::Links => dice.pick(&[0, 1, 2, 3, 4, 13, 13]),
             Scenario::Crashes => 5 + dice.below(3),
             Scenario::Disks => 7 + dice.below(4),
             Scenario::Clocks => dice.pick(&[6, 11, 11, 11, 12]),
             // A clock that is far off would stop who is needed for the quorum of a small council.
-            Scenario::Membership => dice.below(12),
-            _ => dice.below(13),
+            Scenario::Membership => dice.pick(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13]),
+            _ => dice.below(14),
         };
         match kind {
             0 => Trouble::Break { a: member, b: other },
@@ -402,6 +443,12 @@ impl Plan {
             9 => Trouble::SlowDisk { member, sync: dice.pick(&[50, 400, 3_000]), lasts },
             10 => Trouble::Pause { member, lasts },
             11 => Trouble::Clock { member, by: within_skew(dice), lasts },
+            13 => {
+                let halves = dice.happens(300);
+                let group =
+                    if halves { (0..members).filter(|_| dice.happens(500)).collect() } else { vec![member] };
+                Trouble::Flap { group, every: dice.pick(&[20, 150, 700, 1_500]), lasts }
+            }
             _ => {
                 // One clock at a time: more than f of them that agree would be believed.
                 let member = usize::try_from(self.seed % self.members as u64).unwrap_or(0);
@@ -419,10 +466,13 @@ impl Plan {
 
     /// How much virtual time may pass after all trouble ended before everything that was sent is
     /// executed everywhere, in milliseconds. Up to f primaries in a row may be traitors, and
-    /// timeouts have doubled up to their ceiling by then.
+    /// timeouts have doubled up to their ceiling by then. Where links are slow for the timeout, each
+    /// batch may cost a view change, and what waits may fill many batches.
     pub(super) fn patience(&self) -> u64 {
         let faulty = max_faulty(self.members) as u64;
-        30_000 + (2 * faulty + 4) * self.consensus.max_view_change_timeout
+        let batches = self.submissions.len() / self.consensus.max_batch_requests + self.changes.len();
+        let batch = 6 * (self.latency.end() + self.sync.end());
+        30_000 + (2 * faulty + 4) * self.consensus.max_view_change_timeout + batches as u64 * batch
     }
 }
 

@@ -129,7 +129,12 @@ impl Plant {
         if plant == Some(Self::StolenKey) {
             let vote = |batch: &[u8]| {
                 let (view, sequence, batch) = (View(0), Sequence(1), BatchDigest(Digest::of(batch)));
-                sign(setting, ReplicaId(0), Vote { phase: Phase::Commit, view, sequence, batch })
+                sign(
+                    setting,
+                    &setting.council,
+                    ReplicaId(0),
+                    Vote { phase: Phase::Commit, view, sequence, batch },
+                )
             };
             evidence.extend(Evidence::of_votes(&setting.council, vote(b"one"), vote(b"another")));
         }

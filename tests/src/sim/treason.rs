@@ -13,8 +13,8 @@ use jurat_crypto::{Digest, KeyUse, Signature};
 use jurat_log::{BatchStamp, Checkpoint, Cosignature, SubjectRoot, TreeSize, UnixSeconds};
 use jurat_pbft::{
     Batch, BatchDigest, BatchTime, Checkpoint as StateCheckpoint, CheckpointCertificate, CommitProof,
-    Message, NewView, Phase, PreparedCertificate, ReplicaId, Sequence, Signed, StateDigest, Statement,
-    Status, View, ViewChange, Vote,
+    Council, Message, NewView, Phase, PreparedCertificate, ReplicaId, Sequence, Signed, StateDigest,
+    Statement, Status, View, ViewChange, Vote,
 };
 
 use super::{dice::Dice, links::Bytes, plan::Treason, process::Setting};
@@ -31,14 +31,19 @@ pub(super) struct Traitor {
     /// What the other half is told instead of a batch.
     others: BTreeMap<BatchDigest, BatchDigest>,
     /// Where its own replica stands.
+    pub(super) council: Council,
     pub(super) view: View,
     pub(super) sequence: Sequence,
     pub(super) stamp: Option<BatchStamp>,
 }
 
 /// Signs as a member, by the layout of `docs/formats.md`.
-pub(super) fn sign<S: Statement>(setting: &Setting, signer: ReplicaId, statement: S) -> Signed<S> {
-    let council = &setting.council;
+pub(super) fn sign<S: Statement>(
+    setting: &Setting,
+    council: &Council,
+    signer: ReplicaId,
+    statement: S,
+) -> Signed<S> {
     let key = setting.seeds[usize::from(signer.0)].signing_key(KeyUse::Vote);
     let mut body = council.epoch().0.to_be_bytes().to_vec();
     body.extend_from_slice(council.digest().as_bytes());
@@ -88,10 +93,16 @@ impl Traitor {
             dice: Dice::new(setting.plan.seed, "traitor", process),
             heard: VecDeque::new(),
             others: BTreeMap::new(),
+            council: setting.council.clone(),
             view: View(0),
             sequence: Sequence(0),
             stamp: None,
         }
+    }
+
+    /// Signs as a member of the council that its own replica knows.
+    fn sign<S: Statement>(&self, setting: &Setting, statement: S) -> Signed<S> {
+        sign(setting, &self.council, self.me, statement)
     }
 
     /// Remembers what came in.
@@ -142,8 +153,8 @@ impl Traitor {
             Treason::Garbage => vec![self.nonsense(setting)],
             Treason::ForgedViews if self.dice.happens(300) => {
                 let view = View(self.view.0 + self.dice.within(&(1..=3)));
-                let change = ViewChange { view, stable: None, prepared: self.forged_prepared(setting) };
-                vec![bytes(&Frame::Consensus(Message::ViewChange(sign(setting, self.me, change))))]
+                let change = ViewChange { view, stable: None, prepared: self.forged_prepared() };
+                vec![bytes(&Frame::Consensus(Message::ViewChange(self.sign(setting, change))))]
             }
             _ => Vec::new(),
         }
@@ -155,22 +166,18 @@ impl Traitor {
             Frame::Consensus(Message::PrePrepare(vote, batch)) if vote.signer == self.me => {
                 let other = other_batch(batch);
                 self.others.insert(vote.statement.batch, other.digest());
-                let vote = sign(setting, self.me, Vote { batch: other.digest(), ..vote.statement });
+                let vote = self.sign(setting, Vote { batch: other.digest(), ..vote.statement });
                 Frame::Consensus(Message::PrePrepare(vote, other))
             }
             Frame::Consensus(Message::Vote(vote)) => {
                 let batch = vote.statement.batch;
                 let other = self.others.get(&batch).copied();
                 let other = other.unwrap_or(BatchDigest(Digest::of(batch.0.as_bytes())));
-                Frame::Consensus(Message::Vote(sign(
-                    setting,
-                    self.me,
-                    Vote { batch: other, ..vote.statement },
-                )))
+                Frame::Consensus(Message::Vote(self.sign(setting, Vote { batch: other, ..vote.statement })))
             }
             Frame::Consensus(Message::Checkpoint(checkpoint)) => {
                 let state = StateDigest(Digest::of(checkpoint.statement.state.0.as_bytes()));
-                let other = sign(setting, self.me, StateCheckpoint { state, ..checkpoint.statement });
+                let other = self.sign(setting, StateCheckpoint { state, ..checkpoint.statement });
                 Frame::Consensus(Message::Checkpoint(other))
             }
             Frame::Signatures(signatures) => {
@@ -200,9 +207,9 @@ impl Traitor {
                 let (stable, prepared) = match self.dice.below(3) {
                     0 => (stable, Vec::new()),
                     1 => (None, prepared),
-                    _ => (stable, self.forged_prepared(setting)),
+                    _ => (stable, self.forged_prepared()),
                 };
-                Message::ViewChange(sign(setting, self.me, ViewChange { view, stable, prepared }))
+                Message::ViewChange(self.sign(setting, ViewChange { view, stable, prepared }))
             }
             Frame::Consensus(Message::NewView(new_view)) if self.dice.happens(700) => {
                 let NewView { view, mut view_changes, mut pre_prepares } = new_view.statement.clone();
@@ -214,23 +221,23 @@ impl Traitor {
                     3 => {
                         let batch = Batch::null().digest();
                         for vote in &mut pre_prepares {
-                            *vote = sign(setting, self.me, Vote { batch, ..vote.statement });
+                            *vote = self.sign(setting, Vote { batch, ..vote.statement });
                         }
                     }
                     _ => {
                         let (phase, batch) = (Phase::PrePrepare, BatchDigest(Digest::of(b"mine")));
                         let vote = Vote { phase, view, sequence: sequence.next(), batch };
-                        pre_prepares.push(sign(setting, self.me, vote));
+                        pre_prepares.push(self.sign(setting, vote));
                     }
                 }
-                Message::NewView(sign(setting, self.me, NewView { view, view_changes, pre_prepares }))
+                Message::NewView(self.sign(setting, NewView { view, view_changes, pre_prepares }))
             }
             _ => return frame.clone(),
         };
         Frame::Consensus(message)
     }
 
-    fn forged_prepared(&mut self, setting: &Setting) -> Vec<PreparedCertificate> {
+    fn forged_prepared(&mut self) -> Vec<PreparedCertificate> {
         if self.dice.happens(500) {
             return Vec::new();
         }
@@ -240,7 +247,7 @@ impl Traitor {
             sequence: self.sequence.next(),
             batch: BatchDigest(Digest::of(b"mine")),
             pre_prepare: signature,
-            prepares: setting.council.members().map(|member| (member, signature)).collect(),
+            prepares: self.council.members().map(|member| (member, signature)).collect(),
         }]
     }
 
@@ -270,7 +277,7 @@ impl Traitor {
                 cosignature: signature,
             }),
             7 => {
-                let (epoch, council) = (setting.council.epoch(), *setting.council.digest());
+                let (epoch, council) = (self.council.epoch(), *self.council.digest());
                 let (view, executed) = (View(number), sequence);
                 let status = Status { epoch, view, changing: true, executed, stable: executed, council };
                 Frame::Consensus(Message::Status(status))
@@ -284,7 +291,7 @@ impl Traitor {
             11 => {
                 // In the name of someone else.
                 let vote = Vote { phase: Phase::Commit, view: self.view, sequence, batch: batch.digest() };
-                let mut vote = sign(setting, self.me, vote);
+                let mut vote = self.sign(setting, vote);
                 vote.signer = ReplicaId((self.me.0 + 1) % u16::try_from(setting.plan.members).unwrap_or(4));
                 Frame::Consensus(Message::Vote(vote))
             }

@@ -30,10 +30,11 @@ impl World {
                 0
             }
             Trouble::Partition { group, lasts, silent } => {
-                for (a, b) in self.cut(&group) {
-                    self.block(a, b, silent);
-                    self.block(b, a, silent);
-                }
+                self.part(&group, silent);
+                lasts
+            }
+            Trouble::Flap { lasts, .. } => {
+                self.flap(i);
                 lasts
             }
             Trouble::OneWay { from, to, lasts } => {
@@ -65,16 +66,48 @@ impl World {
                 self.processes[member].disarm();
                 self.start_again(member);
             }
-            Trouble::Partition { group, .. } => {
-                for (a, b) in self.cut(&group) {
-                    self.unblock(a, b);
-                    self.unblock(b, a);
+            Trouble::Partition { group, .. } => self.mend(&group),
+            Trouble::Flap { group, .. } => {
+                if self.flapped.remove(&i) {
+                    self.mend(&group);
                 }
             }
             Trouble::OneWay { from, to, .. } => self.unblock(from, to),
             Trouble::SlowDisk { member, .. } => self.processes[member].slow_sync = None,
             Trouble::Clock { member, by, .. } => self.processes[member].clock_offset -= by,
             Trouble::Pause { .. } | Trouble::Break { .. } | Trouble::Twist { .. } => {}
+        }
+    }
+
+    /// Links that come and go do the one or the other now.
+    pub(super) fn flap(&mut self, i: usize) {
+        let Trouble::Flap { group, every, .. } = self.setting.plan.troubles[i].trouble.clone() else {
+            return;
+        };
+        if !self.active.contains(&i) {
+            return;
+        }
+        if self.flapped.remove(&i) {
+            self.mend(&group);
+        } else {
+            self.flapped.insert(i);
+            self.part(&group, false);
+            self.seen.note("cuts by links that flap");
+        }
+        self.after(every, Happening::Flap(i));
+    }
+
+    fn part(&mut self, group: &[usize], silent: bool) {
+        for (a, b) in self.cut(group) {
+            self.block(a, b, silent);
+            self.block(b, a, silent);
+        }
+    }
+
+    fn mend(&mut self, group: &[usize]) {
+        for (a, b) in self.cut(group) {
+            self.unblock(a, b);
+            self.unblock(b, a);
         }
     }
 

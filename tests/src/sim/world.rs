@@ -13,7 +13,7 @@ use jurat::{
 };
 use jurat_crypto::Seed;
 use jurat_log::Origin;
-use jurat_pbft::ReplicaId;
+use jurat_pbft::{Epoch, ReplicaId};
 
 use super::{
     clients::Clients,
@@ -24,6 +24,7 @@ use super::{
     plan::{Crash, Plan, Treason},
     plant::Plant,
     process::{Ack, Done, NotStarted, Process, Setting},
+    seen::Seen,
     trace::Trace,
     treason::Traitor,
 };
@@ -34,6 +35,8 @@ pub(super) enum Happening {
     /// A piece of trouble begins, or is over.
     Trouble(usize),
     Over(usize),
+    /// Links that come and go do the one or the other.
+    Flap(usize),
     /// All trouble is over.
     Calm,
     /// A client asks, for the first time or again.
@@ -139,6 +142,9 @@ pub(super) struct World {
     pub(super) violation: Option<Violation>,
     pub(super) dice: Dice,
     pub(super) active: BTreeSet<usize>,
+    /// Trouble with links that come and go, while they are gone.
+    pub(super) flapped: BTreeSet<usize>,
+    pub(super) seen: Seen,
     /// Of everything that arrived, when and where.
     pub(super) arrivals: DefaultHasher,
     steps: u64,
@@ -161,6 +167,8 @@ pub struct Outcome {
     pub took: u64,
     /// Milliseconds from the end of trouble until everything was done.
     pub settled_after: Option<u64>,
+    /// Ingredients that came up, and how often.
+    pub seen: Seen,
 }
 
 fn setting(plan: Plan) -> Setting {
@@ -198,6 +206,7 @@ impl World {
             entries,
             took: world.now,
             settled_after,
+            seen: world.seen,
         }
     }
 
@@ -235,6 +244,8 @@ impl World {
             violation: None,
             dice: Dice::new(setting.plan.seed, "world", 0),
             active: BTreeSet::new(),
+            flapped: BTreeSet::new(),
+            seen: Seen::default(),
             arrivals: DefaultHasher::new(),
             steps: 0,
             setting,
@@ -358,6 +369,7 @@ impl World {
         match what {
             Happening::Trouble(i) => self.begin_trouble(i),
             Happening::Over(i) => self.end_trouble(i),
+            Happening::Flap(i) => self.flap(i),
             Happening::Calm => self.calm_down(),
             Happening::Submit(i) => self.submit(i),
             Happening::Change => self.change_council(),
@@ -504,6 +516,10 @@ impl World {
         let Effects { records, frames, sealed, check, executed, certified, evidence, halt, .. } = effects;
         for proof in &evidence {
             let culprit = proof.culprit();
+            self.seen.note("pieces of evidence");
+            if proof.epoch() > Epoch(0) {
+                self.seen.note("pieces of evidence of later epochs");
+            }
             self.trace.note(self.now, || format!("member {member} has evidence against {culprit}"));
         }
         for (leaves, size) in &executed {
