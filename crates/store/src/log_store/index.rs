@@ -124,9 +124,12 @@ impl Index {
     /// Makes a flush durable, as a whole or not at all.
     pub(super) fn commit(&self, frozen: &Frozen) -> Result<(), LogError> {
         let Frozen { generation, state, .. } = frozen;
+        // In the table's order, so that each of its pages is written to once.
+        let mut leaves: Vec<_> = generation.leaves.iter().collect();
+        leaves.sort_unstable();
         self.write(|transaction| {
             let mut table = transaction.open_table(LEAVES)?;
-            for (hash, index) in &generation.leaves {
+            for (hash, index) in leaves {
                 table.insert(hash.as_bytes(), index.value())?;
             }
             let mut table = transaction.open_table(TERMS)?;

@@ -1,7 +1,7 @@
 //! What the log store holds in memory: the right edge, and what no flush has written yet.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -34,7 +34,8 @@ pub(super) struct Generation {
     pub(super) start: LogHead,
     pub(super) end: LogHead,
     pub(super) entries: Vec<LogEntry>,
-    pub(super) leaves: BTreeMap<Digest, LeafIndex>,
+    /// In no order: each new entry is looked for in here.
+    pub(super) leaves: HashMap<Digest, LeafIndex>,
     pub(super) terms: BTreeSet<(SearchTerm, LeafIndex)>,
     /// By their numbers.
     pub(super) subject_pages: BTreeMap<u64, Page>,
@@ -75,7 +76,7 @@ impl Generation {
             start,
             end: start,
             entries: Vec::new(),
-            leaves: BTreeMap::new(),
+            leaves: HashMap::new(),
             terms: BTreeSet::new(),
             subject_pages: BTreeMap::new(),
             subject_maps: BTreeMap::new(),
