@@ -235,6 +235,16 @@ mod tests {
     }
 
     #[test]
+    fn each_key_counts_in_the_digest() {
+        let keys = |other: u8| (0..4).map(|i| if i == other { i + 100 } else { i }).collect::<Vec<u8>>();
+        let digests = (0..5).map(|other| {
+            let keys = keys(other).iter().map(|i| SigningKey::from_seed(&[*i; 32]).verifying_key()).collect();
+            *Council::new(NetworkId(Digest::of(b"test")), Epoch(0), keys).unwrap().digest()
+        });
+        assert_eq!(digests.collect::<alloc::collections::BTreeSet<_>>().len(), 5);
+    }
+
+    #[test]
     fn quorums_of_the_design_page() {
         let table = [(1, 1), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (9, 6), (10, 7), (31, 21)];
         for (n, expected) in table {

@@ -239,3 +239,94 @@ fn matching(
         .collect();
     (signatures.len() == need).then_some(signatures)
 }
+
+#[cfg(test)]
+mod tests {
+    use jurat_crypto::{Digest, NetworkId, SigningKey};
+
+    use super::*;
+    use crate::{BatchTime, Epoch};
+
+    fn council() -> Council {
+        let keys = (0..4).map(|i| SigningKey::from_seed(&[i; 32]).verifying_key()).collect();
+        Council::new(NetworkId(Digest::of(b"test")), Epoch(0), keys).unwrap()
+    }
+
+    fn batch(time: u64) -> Batch {
+        Batch { time: BatchTime(time), requests: vec![RequestDigest(Digest::of(b"request"))] }
+    }
+
+    /// A vote in view 0 at sequence 1; a slot counts, it verifies nothing.
+    fn vote(signer: u16, phase: Phase, batch: &Batch) -> Signed<Vote> {
+        let statement = Vote { phase, view: View(0), sequence: Sequence(1), batch: batch.digest() };
+        let signature = Signature::from_bytes([u8::try_from(signer).unwrap(); 64]);
+        Signed { signer: ReplicaId(signer), statement, signature }
+    }
+
+    /// A proposal of member 0, and the Prepares of these members for it.
+    fn slot(state: ProposalState, prepares: &[u16]) -> Slot {
+        let mut slot = Slot::default();
+        slot.add_batch(batch(1).digest(), batch(1));
+        let vote_of = |signer| vote(signer, Phase::Prepare, &batch(1));
+        slot.proposal =
+            Some(Proposal { vote: vote(0, Phase::PrePrepare, &batch(1)), inherited: false, state });
+        for signer in prepares {
+            slot.count(vote_of(*signer));
+        }
+        slot
+    }
+
+    #[test]
+    fn only_what_was_accepted_here_is_prepared_and_with_a_quorum() {
+        let council = council();
+        let prepared = |state, prepares: &[u16]| slot(state, prepares).prepared_now(&council).is_some();
+        assert!(prepared(ProposalState::Accepted, &[1, 2]));
+        assert!(!prepared(ProposalState::Accepted, &[1]));
+        assert!(!prepared(ProposalState::Waiting, &[1, 2, 3]));
+        assert!(!prepared(ProposalState::Refused, &[1, 2, 3]));
+    }
+
+    #[test]
+    fn the_first_vote_of_a_member_stays_and_another_contradicts() {
+        let mut slot = slot(ProposalState::Accepted, &[1]);
+        let (first, second) = (vote(1, Phase::Prepare, &batch(1)), vote(1, Phase::Prepare, &batch(2)));
+        assert!(matches!(slot.offer(&first), Offered::Known));
+        assert!(matches!(slot.offer(&second), Offered::Contradicts(known) if known == first));
+        slot.count(second);
+        assert_eq!(slot.vote_of(Phase::Prepare, ReplicaId(1)), Some(&first));
+        assert!(matches!(slot.offer(&vote(2, Phase::Prepare, &batch(2))), Offered::New));
+    }
+
+    #[test]
+    fn another_view_takes_over_what_was_prepared_and_no_vote() {
+        let mut slot = slot(ProposalState::Accepted, &[1, 2]);
+        slot.prepared = slot.prepared_now(&council());
+        slot.add_batch(batch(2).digest(), batch(2));
+        slot.begin_view();
+        assert!(slot.proposal.is_none() && slot.votes_of(ReplicaId(1)) == 0);
+        assert_eq!((slot.batch(&batch(1).digest()), slot.batch_count()), (Some(&batch(1)), 1));
+    }
+
+    #[test]
+    fn a_signature_is_known_for_the_very_vote_that_it_was_verified_with() {
+        let mut slot = slot(ProposalState::Accepted, &[1, 2]);
+        slot.prepared = slot.prepared_now(&council());
+        let knows =
+            |slot: &Slot, vote: &Signed<Vote>| slot.knows(vote.signer, &vote.statement, &vote.signature);
+        let genuine = vote(1, Phase::Prepare, &batch(1));
+        let others = [
+            Signed { signature: Signature::from_bytes([9; 64]), ..genuine.clone() },
+            Signed { signer: ReplicaId(2), ..genuine.clone() },
+            vote(1, Phase::Prepare, &batch(2)),
+            vote(1, Phase::Commit, &batch(1)),
+        ];
+        // While its view lasts, and later as a part of the certificate.
+        for _ in 0..2 {
+            assert!(knows(&slot, &genuine));
+            for other in &others {
+                assert!(!knows(&slot, other), "{other:?}");
+            }
+            slot.begin_view();
+        }
+    }
+}

@@ -272,3 +272,68 @@ impl Signed<NewView> {
         Ok(start)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jurat_crypto::{NetworkId, SigningKey};
+
+    use super::*;
+    use crate::{Checkpoint, Epoch, StateDigest};
+
+    fn council() -> Council {
+        let keys = (0..4).map(|i| SigningKey::from_seed(&[i; 32]).verifying_key()).collect();
+        Council::new(NetworkId(Digest::of(b"test")), Epoch(0), keys).unwrap()
+    }
+
+    fn batch(name: &[u8]) -> BatchDigest {
+        BatchDigest(Digest::of(name))
+    }
+
+    /// A ViewChange as if it were verified.
+    fn change(signer: u16, stable: Option<u64>, prepared: &[(u64, u64, &[u8])]) -> Signed<ViewChange> {
+        let signature = Signature::from_bytes([0; 64]);
+        let certificate = |&(sequence, view, name): &(u64, u64, &[u8])| PreparedCertificate {
+            view: View(view),
+            sequence: Sequence(sequence),
+            batch: batch(name),
+            pre_prepare: signature,
+            prepares: Vec::new(),
+        };
+        let stable = stable.map(|sequence| CheckpointCertificate {
+            checkpoint: Checkpoint {
+                sequence: Sequence(sequence),
+                state: StateDigest(Digest::of(b"state")),
+                next: None,
+            },
+            signatures: Vec::new(),
+        });
+        let prepared = prepared.iter().map(certificate).collect();
+        Signed {
+            signer: ReplicaId(signer),
+            statement: ViewChange { view: View(9), stable, prepared },
+            signature,
+        }
+    }
+
+    /// The table of section 4.4: min-s is the latest stable checkpoint, each later sequence has the
+    /// batch of the highest view, and gaps are null batches.
+    #[test]
+    fn a_view_starts_from_the_latest_checkpoint_and_the_highest_views() {
+        let changes = [
+            change(0, Some(2), &[(3, 1, b"old"), (4, 1, b"below"), (6, 1, b"low"), (8, 2, b"last")]),
+            change(1, Some(4), &[(6, 3, b"high")]),
+            change(2, None, &[(1, 5, b"settled"), (6, 2, b"middle")]),
+        ];
+        // Whoever comes first.
+        for turn in 0..changes.len() {
+            let mut changes = changes.clone();
+            changes.rotate_left(turn);
+            let start = StartingPoint::compute(&council(), &changes);
+            assert_eq!(start.stable.map(|stable| stable.sequence()), Some(Sequence(4)));
+            let null = Batch::null().digest();
+            let expected = [(5, null), (6, batch(b"high")), (7, null), (8, batch(b"last"))];
+            let expected = expected.map(|(sequence, batch)| (Sequence(sequence), batch));
+            assert_eq!(start.proposals, BTreeMap::from(expected));
+        }
+    }
+}

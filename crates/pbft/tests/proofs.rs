@@ -96,6 +96,12 @@ fn the_order_in_which_the_two_were_seen_does_not_matter() {
     bytes.truncate(HEAD + 16);
     bytes.extend(swapped);
     assert_eq!(Evidence::decode(&bytes), Err(DecodeError::Order), "one contradiction has one spelling");
+    let same = [&bytes[..HEAD + 16 + 96], &bytes[HEAD + 16..HEAD + 16 + 96]].concat();
+    assert_eq!(Evidence::decode(&same), Err(DecodeError::Order), "a statement does not contradict itself");
+    // The number of the second checkpoint's sequence.
+    let mut apart = evidence(&council, 3).encode();
+    apart[HEAD + 41 + 64 + 7] += 1;
+    assert_eq!(Evidence::decode(&apart), Err(DecodeError::Order), "two sequences are no contradiction");
 }
 
 /// A chain of councils as its links, from changes drawn at random: those that can't be are skipped.
