@@ -6,6 +6,7 @@ mod flush;
 mod fsck;
 mod index;
 mod memory;
+mod new_leaves;
 mod reader;
 mod shared;
 mod subjects;

@@ -124,12 +124,10 @@ impl Index {
     /// Makes a flush durable, as a whole or not at all.
     pub(super) fn commit(&self, frozen: &Frozen) -> Result<(), LogError> {
         let Frozen { generation, state, .. } = frozen;
-        // In the table's order, so that each of its pages is written to once.
-        let mut leaves: Vec<_> = generation.leaves.iter().collect();
-        leaves.sort_unstable();
         self.write(|transaction| {
             let mut table = transaction.open_table(LEAVES)?;
-            for (hash, index) in leaves {
+            // In the table's order, so that each of its pages is come to once.
+            for (hash, index) in generation.leaves.in_order() {
                 table.insert(hash.as_bytes(), index.value())?;
             }
             let mut table = transaction.open_table(TERMS)?;

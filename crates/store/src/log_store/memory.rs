@@ -1,17 +1,17 @@
 //! What the log store holds in memory: the right edge, and what no flush has written yet.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use jurat_crypto::Digest;
 use jurat_log::{
     LeafIndex, RightEdge, SearchTerm, SubjectMap, TILE_WIDTH, Tile, TileCoord, TreeSize, UnixMillis,
 };
 
 use super::{
     Batch, LogEntry, LogError, LogHead, MAX_UNFLUSHED_BYTES, SequenceRecord,
+    new_leaves::NewLeaves,
     subjects::{Grown, Page},
 };
 
@@ -34,8 +34,7 @@ pub(super) struct Generation {
     pub(super) start: LogHead,
     pub(super) end: LogHead,
     pub(super) entries: Vec<LogEntry>,
-    /// In no order: each new entry is looked for in here.
-    pub(super) leaves: HashMap<Digest, LeafIndex>,
+    pub(super) leaves: NewLeaves,
     pub(super) terms: BTreeSet<(SearchTerm, LeafIndex)>,
     /// By their numbers.
     pub(super) subject_pages: BTreeMap<u64, Page>,
@@ -76,7 +75,7 @@ impl Generation {
             start,
             end: start,
             entries: Vec::new(),
-            leaves: HashMap::new(),
+            leaves: NewLeaves::default(),
             terms: BTreeSet::new(),
             subject_pages: BTreeMap::new(),
             subject_maps: BTreeMap::new(),

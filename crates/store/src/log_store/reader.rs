@@ -48,7 +48,7 @@ impl LogReader {
 
     /// The index of the entry with this leaf hash, if the log has it.
     pub fn index_of(&self, leaf_hash: &Digest) -> Result<Option<LeafIndex>, LogError> {
-        let in_memory = self.0.memory().generations().find_map(|g| g.leaves.get(leaf_hash).copied());
+        let in_memory = self.0.memory().generations().find_map(|g| g.leaves.find(leaf_hash));
         match in_memory {
             Some(index) => Ok(Some(index)),
             None => self.0.index.index_of(leaf_hash),
