@@ -589,3 +589,24 @@ fn a_flood_from_one_member_is_bounded_and_counted() {
         assert_eq!(replica.held(id(1)), 1);
     }
 }
+
+/// A forged second Checkpoint accuses nobody; a genuine one does, once.
+#[test]
+fn only_what_was_signed_twice_is_evidence() {
+    let council = council(4);
+    let mut replica = Replica::new(Config::default(), council.clone(), key(0)).unwrap();
+    let mut accused = |sent: Signed<Checkpoint>| {
+        replica.step(at(0), Input::Message(id(1), Message::Checkpoint(sent)));
+        let refused = replica.refused().get(&Refusal::BadSignature).copied().unwrap_or(0);
+        (replica.take_ready().evidence.len(), refused)
+    };
+    let checkpoint = |state: &[u8]| {
+        let state = StateDigest(Digest::of(state));
+        sign(&council, 1, Checkpoint { sequence: Sequence(32), state, next: None })
+    };
+    let forged = Signed { signature: Signature::from_bytes([7; 64]), ..checkpoint(b"forged") };
+    assert_eq!(accused(checkpoint(b"one")), (0, 0));
+    assert_eq!(accused(forged), (0, 1));
+    assert_eq!(accused(checkpoint(b"another")), (1, 1));
+    assert_eq!(accused(checkpoint(b"a third")), (0, 1));
+}
