@@ -610,3 +610,13 @@ fn only_what_was_signed_twice_is_evidence() {
     assert_eq!(accused(checkpoint(b"another")), (1, 1));
     assert_eq!(accused(checkpoint(b"a third")), (0, 1));
 }
+
+/// Prepares alone prove nothing: the primary's own signature belongs to the certificate.
+#[test]
+fn a_prepared_certificate_needs_the_proposal_that_the_primary_signed() {
+    let council = council(4);
+    let mut certificate = prepared(&council, &[1, 3], 0, 1, &batch(1, 0));
+    assert_eq!(certificate.verify(&council), Ok(()));
+    certificate.pre_prepare = Signature::from_bytes([7; 64]);
+    assert!(certificate.verify(&council).is_err());
+}
