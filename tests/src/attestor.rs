@@ -24,6 +24,12 @@ impl Attestor {
         Vkey::new(self.name.clone(), SignatureType::Ed25519, self.key.verifying_key())
     }
 
+    /// The key.
+    #[must_use]
+    pub const fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// Attests a file of this name, whose content is its name.
     #[must_use]
     pub fn attest(&self, file: &str) -> Attestation {

@@ -10,8 +10,8 @@ use std::{
     thread,
 };
 
-use jurat::key_file;
-use jurat_crypto::{KeyName, SecretKey, Seed};
+use jurat::{core::Genesis, key_file};
+use jurat_crypto::{KeyName, NetworkId, SecretKey, Seed};
 use jurat_log::Policy;
 use rustix::process::Pid;
 use serde_json::Value;
@@ -179,6 +179,13 @@ impl Council {
     #[must_use]
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// The network's id.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        let genesis = fs::read(self.members[0].dir.join("genesis.json")).expect("a genesis");
+        serde_json::from_slice::<Genesis>(&genesis).expect("a genesis").network()
     }
 
     /// A member's secret.

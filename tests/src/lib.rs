@@ -7,6 +7,7 @@
 mod attestor;
 pub mod chaos;
 mod council;
+mod federation;
 pub mod fuzzing;
 mod http;
 mod load;
@@ -21,6 +22,7 @@ mod wait;
 
 pub use attestor::{Attestor, leaf_hash};
 pub use council::{Council, Member, Place, path};
+pub use federation::Federation;
 pub use http::{Answer, Http, json_lines};
 pub use load::{Load, Promises};
 pub use openmetrics::{Sample, parse_openmetrics};

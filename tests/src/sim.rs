@@ -10,6 +10,7 @@ mod dice;
 mod invariants;
 mod links;
 mod mail;
+mod operations;
 mod operators;
 mod plan;
 mod plant;

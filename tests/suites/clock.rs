@@ -12,7 +12,7 @@ use jurat::{
     },
     runtime::StoredLedger,
 };
-use jurat_crypto::Seed;
+use jurat_crypto::{NetworkId, Seed};
 use jurat_log::{Entry, Origin};
 use jurat_pbft::{BatchTime, Now, Recipient, ReplicaId};
 use jurat_store::{DataDir, LogStore, MemFs};
@@ -31,6 +31,7 @@ struct Cores {
     halted: [Option<Halt>; 4],
     elapsed: u64,
     events: VecDeque<(usize, Event)>,
+    network: NetworkId,
 }
 
 impl Cores {
@@ -51,7 +52,14 @@ impl Cores {
         };
         let members = seeds.iter().map(core).collect();
         let mut cores =
-            Self { members, ahead, halted: [const { None }; 4], elapsed: 0, events: VecDeque::new() };
+            Self {
+            members,
+            ahead,
+            halted: [const { None }; 4],
+            elapsed: 0,
+            events: VecDeque::new(),
+            network: genesis.network(),
+        };
         for from in 0..4 {
             for to in (0..4).filter(|to| *to != from) {
                 cores.events.push_back((to, Event::Up(id(from))));
@@ -81,7 +89,7 @@ impl Cores {
         core.step(Now { elapsed: self.elapsed, wall: BatchTime(wall) }, event);
         let effects = core.take_effects();
         for (from, entries) in effects.check {
-            let (passed, refused) = check(entries);
+            let (passed, refused) = check(entries, self.network);
             self.events.push_back((place, Event::Checked { from, entries: passed, refused }));
         }
         for (to, frame) in effects.frames {
@@ -111,7 +119,7 @@ impl Cores {
 
     fn submit(&mut self, place: usize, file: &str) {
         let entry = Entry::Attestation(Attestor::named("lab.example/ana").attest(file)).encode();
-        let (passed, refused) = check(vec![EntryBytes(entry.into())]);
+        let (passed, refused) = check(vec![EntryBytes(entry.into())], self.network);
         assert_eq!((passed.len(), refused), (1, 0));
         self.events.push_back((place, Event::Submitted(passed)));
     }
@@ -121,9 +129,9 @@ impl Cores {
     }
 }
 
-fn check(entries: Vec<EntryBytes>) -> (Vec<CheckedEntry>, usize) {
+fn check(entries: Vec<EntryBytes>, network: NetworkId) -> (Vec<CheckedEntry>, usize) {
     let count = entries.len();
-    let passed: Vec<CheckedEntry> = check_entries(entries, rand::rng()).into_iter().flatten().collect();
+    let passed: Vec<CheckedEntry> = check_entries(entries, network, rand::rng()).into_iter().flatten().collect();
     let refused = count - passed.len();
     (passed, refused)
 }

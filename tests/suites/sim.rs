@@ -99,6 +99,7 @@ fn symptom(plant: Plant) -> (Scenario, &'static str) {
         Plant::LyingDisk | Plant::EmptyRotation => (Scenario::Crashes, "sound"),
         Plant::ForgottenJournal | Plant::HastyVotes => (Scenario::Crashes, "votes"),
         Plant::ForgottenEntries => (Scenario::Calm, "once"),
+        Plant::LoggedRefusals => (Scenario::Calm, "refused"),
         Plant::OtherOrder => (Scenario::Calm, "consistency"),
         Plant::StrippedCheckpoint => (Scenario::Calm, "certified"),
         Plant::ForgottenRegistry => (Scenario::Crashes, "registry"),

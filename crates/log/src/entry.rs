@@ -3,13 +3,17 @@
 //! ```text
 //! entry       = version(1) = 1 || kind(1) || body          at most 65 535 bytes
 //! kind        = 1 attestation
+//!               2 registry operation
 //!               4 council change
-//!               2 registry operation, 3 private commitment: reserved
+//!               5 ordered time
+//!               3 private commitment: reserved
 //! attestation = name length(1) || attestor's key name
 //!            || key type(1) = 0x01 || public key(32) || signature(64)
 //!            || payload type length(1) || payload type
 //!            || payload, which is the rest
+//! operation   = 1 to 65 533 bytes that only the registry understands
 //! change      = 1 to 16 384 bytes that only the council's members understand
+//! time        = sequence (u64) || milliseconds since the Unix epoch (u64), big-endian
 //! ```
 //!
 //! Names and payload types are UTF-8 of 1 to 255 bytes without control characters; a name has no
@@ -21,13 +25,19 @@ use alloc::{string::String, vec::Vec};
 
 use jurat_crypto::{Digest, KeyError, KeyName, KeyNameError, Signature, SignatureType, VerifyingKey, Vkey};
 
-use crate::{Attestation, AttestationError, MAX_ENTRY_BYTES, leaf_hash};
+use crate::{Attestation, AttestationError, MAX_ENTRY_BYTES, UnixMillis, leaf_hash};
 
 const VERSION: u8 = 1;
 const ATTESTATION: u8 = 1;
+const REGISTRY_OPERATION: u8 = 2;
+/// The kind that later versions of this crate decode: private commitment.
+const RESERVED: u8 = 3;
 const COUNCIL_CHANGE: u8 = 4;
-/// Kinds that later versions of this crate decode: registry operation, private commitment.
-const RESERVED: core::ops::RangeInclusive<u8> = 2..=3;
+const ORDERED_TIME: u8 = 5;
+
+/// The most bytes in a registry operation with its signatures: what an entry holds besides its
+/// version and kind.
+pub const MAX_OPERATION_ENTRY_BYTES: usize = MAX_ENTRY_BYTES - 2;
 
 /// The most bytes in a council change: room for a new member, and a signature by each of 100.
 pub const MAX_COUNCIL_CHANGE_BYTES: usize = 16_384;
@@ -43,8 +53,27 @@ pub(crate) const ATTESTATION_OVERHEAD: usize = 2 + 1 + 1 + 32 + 64 + 1;
 pub enum Entry {
     /// Somebody's signed statement.
     Attestation(Attestation),
+    /// An operation that the registry took.
+    RegistryOperation(OpaqueOperation),
     /// A change of the council that keeps the log.
     CouncilChange(OpaqueChange),
+    /// When the operations that follow were ordered. Those who order append it; nobody submits one.
+    OrderedTime(OrderedTime),
+}
+
+/// The bytes of a registry operation with its signatures. What they mean is for the registry; to
+/// the log they are bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpaqueOperation(Vec<u8>);
+
+/// The sequence and time of an ordered batch. It stands before the batch's entries if one of them is
+/// a registry operation, so that the log alone is enough to replay the registry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OrderedTime {
+    /// The batch's sequence in the order.
+    pub sequence: u64,
+    /// When it was ordered.
+    pub time: UnixMillis,
 }
 
 /// The bytes of a council change. What they mean, and whether they are signed by who must, is for
@@ -88,6 +117,30 @@ pub enum EntryError {
     /// A council change is empty or longer than [`MAX_COUNCIL_CHANGE_BYTES`].
     #[error("a council change has 1 to {MAX_COUNCIL_CHANGE_BYTES} bytes, this one has {0}")]
     ChangeLength(usize),
+    /// A registry operation is empty or longer than [`MAX_OPERATION_ENTRY_BYTES`].
+    #[error(
+        "a registry operation with its signatures has 1 to {MAX_OPERATION_ENTRY_BYTES} bytes, this one has {0}"
+    )]
+    OperationLength(usize),
+    /// An ordered time has bytes besides its sequence and time.
+    #[error("{0} bytes follow the ordered time")]
+    AfterTime(usize),
+}
+
+impl OpaqueOperation {
+    /// Takes 1 to [`MAX_OPERATION_ENTRY_BYTES`] bytes.
+    pub fn new(bytes: Vec<u8>) -> Result<Self, EntryError> {
+        match bytes.len() {
+            1..=MAX_OPERATION_ENTRY_BYTES => Ok(Self(bytes)),
+            length => Err(EntryError::OperationLength(length)),
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl OpaqueChange {
@@ -112,10 +165,10 @@ impl Entry {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Attestation(attestation) => encode_attestation(attestation),
-            Self::CouncilChange(change) => {
-                let mut bytes = alloc::vec![VERSION, COUNCIL_CHANGE];
-                bytes.extend_from_slice(&change.0);
-                bytes
+            Self::RegistryOperation(operation) => [&[VERSION, REGISTRY_OPERATION], &*operation.0].concat(),
+            Self::CouncilChange(change) => [&[VERSION, COUNCIL_CHANGE], &*change.0].concat(),
+            Self::OrderedTime(OrderedTime { sequence, time }) => {
+                [&[VERSION, ORDERED_TIME][..], &sequence.to_be_bytes(), &time.0.to_be_bytes()].concat()
             }
         }
     }
@@ -132,8 +185,10 @@ impl Entry {
         }
         match kind {
             ATTESTATION => decode_attestation(rest).map(Self::Attestation),
+            REGISTRY_OPERATION => OpaqueOperation::new(rest.to_vec()).map(Self::RegistryOperation),
             COUNCIL_CHANGE => OpaqueChange::new(rest.to_vec()).map(Self::CouncilChange),
-            kind if RESERVED.contains(&kind) => Err(EntryError::Reserved(kind)),
+            ORDERED_TIME => decode_time(rest).map(Self::OrderedTime),
+            RESERVED => Err(EntryError::Reserved(kind)),
             kind => Err(EntryError::Kind(kind)),
         }
     }
@@ -168,6 +223,15 @@ fn decode_attestation(mut rest: &[u8]) -> Result<Attestation, EntryError> {
     let payload_type = take_short(&mut rest, "payload type")?;
     let attestor = Vkey::new(name, SignatureType::Ed25519, key);
     Ok(Attestation::new(attestor, payload_type, rest.to_vec(), signature)?)
+}
+
+fn decode_time(mut rest: &[u8]) -> Result<OrderedTime, EntryError> {
+    let sequence = u64::from_be_bytes(*take(&mut rest, "sequence")?);
+    let time = UnixMillis(u64::from_be_bytes(*take(&mut rest, "time")?));
+    match rest.len() {
+        0 => Ok(OrderedTime { sequence, time }),
+        trailing => Err(EntryError::AfterTime(trailing)),
+    }
 }
 
 fn take<'a, const N: usize>(rest: &mut &'a [u8], part: &'static str) -> Result<&'a [u8; N], EntryError> {

@@ -57,7 +57,10 @@ pub use consistency::ConsistencyProof;
 pub use cosignature::Cosignature;
 pub use dsse::{EnvelopeError, MAX_ENVELOPE_BYTES};
 pub use endorsement::{Cosigner, Endorsement, EndorsementError};
-pub use entry::{Entry, EntryError, MAX_COUNCIL_CHANGE_BYTES, OpaqueChange};
+pub use entry::{
+    Entry, EntryError, MAX_COUNCIL_CHANGE_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange, OpaqueOperation,
+    OrderedTime,
+};
 pub use fork_evidence::{ForkEvidence, ForkEvidenceError, ForkSigners, MAX_FORK_EVIDENCE_BYTES};
 pub use frontier::{Frontier, FrontierError};
 pub use hash::{EMPTY_ROOT, leaf_hash, leaf_hashes, node_hash};

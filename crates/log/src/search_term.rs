@@ -40,7 +40,7 @@ impl SearchTerm {
             Ok(Entry::Attestation(attestation)) => validate_attestation(&attestation)
                 .map(|statement| Self::of_attestation(&attestation, &statement))
                 .unwrap_or_default(),
-            Ok(Entry::CouncilChange(_)) | Err(_) => Vec::new(),
+            Ok(_) | Err(_) => Vec::new(),
         }
     }
 

@@ -22,6 +22,7 @@ mod newcomer;
 mod pool;
 mod record;
 mod recovery;
+mod refused;
 
 pub use checking::{CheckedEntry, EntryRefusal, check_entries};
 pub use cosigning::MemberSignatures;
@@ -29,7 +30,7 @@ pub use council_change::{ChangeRefusal, CouncilChange, MembershipChange};
 pub use council_history::{
     CouncilHistory, EpochOfError, EpochStep, HistoryError, MAX_HISTORY_BYTES, Seat, StepError, state_digest,
 };
-pub use event::{Effects, Event, Sealed};
+pub use event::{Effects, Event, RegistryStep, Sealed};
 pub use frame::{EntryBytes, Frame};
 pub use genesis::{Genesis, GenesisError, Member, MemberName, MemberNameError};
 pub use halt::Halt;
@@ -40,4 +41,5 @@ pub use member::{Core, Counters, Keys, Standing, View};
 pub use neighbours::{MAX_FORMER_MEMBERS, former_members};
 pub use newcomer::{AddressError, HttpUrl, Newcomer, NewcomerError, PeerAddress};
 pub use record::Record;
-pub use recovery::{RecoverError, State};
+pub use recovery::{Position, RecoverError, State, StateError};
+pub use refused::OrderRefusal;

@@ -12,6 +12,7 @@ mod link;
 mod mirror;
 mod mirror_server;
 mod receipts;
+mod registry_view;
 mod search;
 mod status;
 mod subjects;
@@ -48,7 +49,7 @@ pub(crate) use witness::witness_of;
 
 use crate::{
     codec,
-    core::{Core, CouncilHistory, Keys, Limits, Record, RecoverError, Standing, State},
+    core::{Core, CouncilHistory, Keys, Limits, Record, RecoverError, Standing, State, StateError},
 };
 use driver::{Back, Driver, Postman, Stopped, StoreJob};
 use evidence::EvidenceKeeper;
@@ -75,7 +76,7 @@ pub enum RunError {
     Record(codec::DecodeError),
     /// The state beside the log likewise.
     #[error("the stored state can't be read: {0}; start the version that wrote it")]
-    State(codec::DecodeError),
+    State(StateError),
     /// What is on disk contradicts itself.
     #[error(transparent)]
     Recover(#[from] RecoverError),
@@ -139,8 +140,10 @@ pub async fn run(
     let (requests, request_queue) = mpsc::channel(EVENT_QUEUE);
     let (back, back_queue) = mpsc::unbounded_channel();
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (checker, checker_stats) = checker::Checker::start(workers, peers.clone(), events.clone());
+    let (checker, checker_stats) = 
+        checker::Checker::start(workers, genesis.network(), peers.clone(), events.clone());
     let waiters = Arc::new(waiters::Waiters::default());
+    let registry = Arc::new(registry_view::RegistryView::new(&core));
     let journal_stats = Arc::new(journal_writer::JournalStats::default());
     let postman = Postman { peers: peers.clone() };
     let keeper = EvidenceKeeper::new(&dir);
@@ -162,6 +165,7 @@ pub async fn run(
         requests,
         checker: checker.clone(),
         waiters: waiters.clone(),
+        registry: registry.clone(),
         detail,
         checker_stats,
         journal_stats: journal_stats.clone(),
@@ -192,6 +196,7 @@ pub async fn run(
         postman,
         checker,
         waiters,
+        registry,
         detail: detail_sender,
         history: history_sender,
     };
@@ -249,7 +254,7 @@ impl OnDisk {
         let records = records.collect::<Result<Vec<_>, _>>().map_err(RunError::Record)?;
         let state: Option<State> = match &*state {
             [] => None,
-            bytes => Some(codec::decode(bytes).map_err(RunError::State)?),
+            bytes => Some(State::decode(bytes).map_err(RunError::State)?),
         };
         Ok(Self { ledger: StoredLedger::new(store)?, state, journal: recovered.journal, records })
     }
@@ -283,7 +288,7 @@ fn recover(
 ) -> Result<(Core<StoredLedger>, Journal), RunError> {
     let OnDisk { ledger, state, journal, records } = OnDisk::read(dir)?;
     let limits = Limits::default();
-    let last_batch = state.as_ref().map_or(0, |state| state.time);
+    let last_batch = state.as_ref().map_or(0, |state| state.position.time);
     let behind = last_batch.saturating_sub(clock.now().wall.0);
     if behind > limits.max_clock_offset {
         return Err(RunError::ClockBehindLog { seconds: behind / 1000 });

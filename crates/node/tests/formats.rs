@@ -240,6 +240,7 @@ impl SubjectNodesMut for Nodes {
 #[test]
 fn a_member_certifies_the_state_digest_of_the_page() {
     let genesis = genesis(1);
+    let network = genesis.network();
     let (limits, keys) = (Limits::default(), Keys { seed: seed(1) });
     let interval = limits.consensus.checkpoint_interval;
     let mut core =
@@ -248,7 +249,7 @@ fn a_member_certifies_the_state_digest_of_the_page() {
     for i in 0..interval {
         let now = Now { elapsed: i * 1_000, wall: BatchTime(TIME + i) };
         let entry = EntryBytes(Entry::Attestation(attest(&i.to_be_bytes())).encode().into());
-        let entries = check_entries(vec![entry], StdRng::from_seed([1; 32]));
+        let entries = check_entries(vec![entry], network, StdRng::from_seed([1; 32]));
         core.step(now, Event::Submitted(entries.into_iter().map(|entry| entry.expect("it holds")).collect()));
         for record in core.take_effects().records {
             if let Record::Consensus(jurat_pbft::Record::Stable(certificate)) = record {

@@ -36,8 +36,9 @@ pub use self::{
 };
 use crate::DataDir;
 
-/// The longest record of a sequence, in bytes.
-pub const MAX_SEQUENCE_RECORD_BYTES: usize = 16 << 20;
+/// The longest record of a sequence, in bytes: room for the bodies of 2 048 entries of the largest
+/// size, and as much again for what was decided as a frame between members holds.
+pub const MAX_SEQUENCE_RECORD_BYTES: usize = 144 << 20;
 
 /// The longest checkpoint note, in bytes: room for a hundred signatures of the longest kind.
 pub const MAX_CHECKPOINT_BYTES: usize = 1 << 20;

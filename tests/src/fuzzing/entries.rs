@@ -4,8 +4,9 @@ use data_encoding::BASE64URL;
 use jurat::core::{CheckedEntry, EntryBytes, EntryRefusal, check_entries};
 use jurat_crypto::Signature;
 use jurat_log::{
-    Attestation, Entry, MAX_COUNCIL_CHANGE_BYTES, MAX_ENTRY_BYTES, OpaqueChange, STATEMENT_PAYLOAD_TYPE,
-    Statement, Subject, leaf_hash, validate_attestation,
+    Attestation, Entry, MAX_COUNCIL_CHANGE_BYTES, MAX_ENTRY_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange,
+    OpaqueOperation, OrderedTime, STATEMENT_PAYLOAD_TYPE, Statement, Subject, UnixMillis, leaf_hash,
+    validate_attestation,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -18,6 +19,10 @@ pub(super) fn entry(input: &[u8]) -> Option<()> {
     match entry {
         Entry::Attestation(attestation) => round_trip(&attestation),
         Entry::CouncilChange(change) => assert!(change.as_bytes().len() <= MAX_COUNCIL_CHANGE_BYTES),
+        Entry::RegistryOperation(operation) => {
+            assert!(operation.as_bytes().len() <= MAX_OPERATION_ENTRY_BYTES);
+        }
+        Entry::OrderedTime(_) => assert_eq!(input.len(), 18),
     }
     Some(())
 }
@@ -25,10 +30,13 @@ pub(super) fn entry(input: &[u8]) -> Option<()> {
 pub(super) fn entry_seeds() -> Vec<Seed> {
     let short = Attestation::new(fixtures::attestor(), "t", Vec::new(), Signature::from_bytes([0; 64]));
     let change = OpaqueChange::new(b"only members understand it".to_vec());
+    let operation = OpaqueOperation::new(b"only the registry understands it".to_vec());
     vec![
         seed("attestation", fixtures::entry(0).encode()),
         seed("short", Entry::Attestation(short.expect("an attestation")).encode()),
         seed("change", Entry::CouncilChange(change.expect("a change")).encode()),
+        seed("operation", Entry::RegistryOperation(operation.expect("an operation")).encode()),
+        seed("time", Entry::OrderedTime(OrderedTime { sequence: 7, time: UnixMillis(1_700_000_000_000) }).encode()),
     ]
 }
 
@@ -109,7 +117,7 @@ pub(super) fn submission(input: &[u8]) -> Option<()> {
     let encode =
         |attestation: &Attestation| EntryBytes(Entry::Attestation(attestation.clone()).encode().into());
     let entries: Vec<EntryBytes> = attestations.iter().map(encode).collect();
-    let verdicts = check_entries(entries.clone(), StdRng::seed_from_u64(0));
+    let verdicts = check_entries(entries.clone(), fixtures::genesis().network(), StdRng::seed_from_u64(0));
     assert_eq!(verdicts.len(), entries.len());
     for ((attestation, entry), verdict) in attestations.iter().zip(&entries).zip(verdicts) {
         // Checked together, each must be judged as it is alone.

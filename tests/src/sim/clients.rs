@@ -1,13 +1,15 @@
 //! Clients: they submit, keep receipts, and ask another member when one does not answer.
 
+use std::collections::BTreeSet;
+
 use jurat::core::{CheckedEntry, EntryBytes, Event, check_entries};
 use jurat_crypto::Digest;
 use jurat_log::Entry;
 use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{
-    plan::Plan,
-    process::Ack,
+    operations::operation,
+    process::{Ack, Setting},
     world::{Happening, World},
 };
 use crate::Attestor;
@@ -19,68 +21,92 @@ const RETRY: u64 = 200;
 
 struct Client {
     entry: CheckedEntry,
-    file: Digest,
+    /// The digest of what it attests; none for an operation.
+    file: Option<Digest>,
     /// Whom it asks now.
     via: usize,
     leaves: bool,
     /// An honest member said that it took the entry.
     promised: bool,
     has_receipt: bool,
+    /// An honest member said that it was refused when it was its turn.
+    refused: bool,
     /// How often it asked.
     asks: u32,
 }
 
 /// All clients; each has one entry.
-pub(super) struct Clients(Vec<Client>);
+pub(super) struct Clients {
+    clients: Vec<Client>,
+    /// Entries that honest members refused when it was their turn.
+    disposed: BTreeSet<Digest>,
+}
 
 impl Clients {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(setting: &Setting) -> Self {
+        let plan = &setting.plan;
         let attestor = Attestor::named("client.example/ana");
         let client = |submission: &super::plan::Submission| {
             let name = format!("{}-{}.txt", plan.seed, submission.entry);
-            let bytes = Entry::Attestation(attestor.attest(&name)).encode();
-            let checked = check_entries(vec![EntryBytes(bytes.into())], StdRng::seed_from_u64(0)).pop();
+            let operation = operation(setting, submission.entry);
+            let file = operation.is_none().then(|| Digest::of(name.as_bytes()));
+            let entry = operation.unwrap_or_else(|| Entry::Attestation(attestor.attest(&name)));
+            let entry = EntryBytes(entry.encode().into());
+            let network = setting.genesis.network();
+            let checked = check_entries(vec![entry], network, StdRng::seed_from_u64(0)).pop();
             let entry = checked.expect("one verdict").expect("a client's entry holds");
             Client {
                 entry,
-                file: Digest::of(name.as_bytes()),
+                file,
                 via: submission.via,
                 leaves: submission.leaves,
                 promised: false,
                 has_receipt: false,
+                refused: false,
                 asks: 0,
             }
         };
-        Self(plan.submissions.iter().map(client).collect())
+        let clients = plan.submissions.iter().map(client).collect();
+        Self { clients, disposed: BTreeSet::new() }
     }
 
-    /// Entries that must come to be executed.
+    /// Entries that must come to be in the log.
     pub(super) fn promised(&self) -> Vec<Digest> {
-        self.0.iter().filter(|client| client.promised).map(|client| *client.entry.leaf()).collect()
+        let promised = |client: &&Client| client.promised && !self.disposed.contains(client.entry.leaf());
+        self.clients.iter().filter(promised).map(|client| *client.entry.leaf()).collect()
     }
 
     /// How many clients wait for a receipt.
     pub(super) fn waiting(&self) -> usize {
-        self.0.iter().filter(|client| client.is_waiting()).count()
+        self.clients.iter().filter(|client| client.is_waiting()).count()
     }
 
     /// Who waits at a member: the client, the leaf hash, the file's digest.
-    pub(super) fn waiting_at(&self, process: usize) -> Vec<(Ack, Digest, Digest)> {
-        let at = self.0.iter().enumerate().filter(|(_, client)| client.asks > 0 && !client.has_receipt);
+    pub(super) fn waiting_at(&self, process: usize) -> Vec<(Ack, Digest, Option<Digest>)> {
+        let at = self.clients.iter().enumerate().filter(|(_, client)| client.asks > 0 && !client.has_receipt);
         at.filter(|(_, client)| client.via == process)
             .map(|(i, client)| (i, *client.entry.leaf(), client.file))
             .collect()
     }
 
     pub(super) fn has_receipt(&mut self, client: Ack) {
-        self.0[client].has_receipt = true;
+        self.clients[client].has_receipt = true;
+    }
+
+    /// A member says that an entry was refused, to who waits for it there.
+    pub(super) fn refused(&mut self, process: usize, leaf: Digest) {
+        self.disposed.insert(leaf);
+        let waits = |client: &&mut Client| client.asks > 0 && client.via == process;
+        for client in self.clients.iter_mut().filter(waits) {
+            client.refused |= *client.entry.leaf() == leaf;
+        }
     }
 }
 
 impl Client {
     const fn is_waiting(&self) -> bool {
         let left = self.leaves && self.promised;
-        !self.has_receipt && !left
+        !self.has_receipt && !self.refused && !left
     }
 }
 
@@ -88,7 +114,7 @@ impl World {
     /// A client asks: first the member that it knows, then the next ones in turn.
     pub(super) fn submit(&mut self, i: usize) {
         let members = self.setting.plan.members;
-        let client = &mut self.clients.0[i];
+        let client = &mut self.clients.clients[i];
         if !client.is_waiting() {
             return;
         }
@@ -112,7 +138,7 @@ impl World {
     /// A member says that it took a client's entry: it is in the journal.
     pub(super) fn acknowledged(&mut self, p: usize, i: Ack) {
         if self.setting.is_honest(self.processes[p].member) {
-            self.clients.0[i].promised = true;
+            self.clients.clients[i].promised = true;
         }
         // What is in the log already has its receipt at once.
         self.hand_out_receipts(p);

@@ -8,6 +8,7 @@ mod evidence;
 mod liveness;
 mod once;
 mod receipts;
+mod refused;
 mod registry;
 mod sound;
 mod votes;
@@ -81,8 +82,8 @@ pub(super) struct Stepped<'a> {
 pub(super) struct Issued {
     pub(super) member: ReplicaId,
     pub(super) leaf: Digest,
-    /// The digest of the file that it is about.
-    pub(super) file: Digest,
+    /// The digest of the file that it is about; none if it is no attestation's.
+    pub(super) file: Option<Digest>,
     pub(super) receipt: String,
 }
 
@@ -124,6 +125,7 @@ impl Invariants {
     pub(super) fn new() -> Self {
         Self(vec![
             Box::new(agreement::Agreement::default()),
+            Box::new(refused::Refused::default()),
             Box::new(consistency::Consistency),
             Box::new(once::Once::default()),
             Box::new(votes::Votes::default()),

@@ -3,12 +3,13 @@
 //! They lie around the nodes, in the harness; the crates know nothing of them.
 
 use jurat::{
-    core::{Appended, CheckedEntry, EntryBytes, Frame, Ledger, LedgerError, Record, Sealed},
+    core::{Appended, CheckedEntry, EntryBytes, Frame, Ledger, LedgerError, Record, Sealed, check_entries},
     runtime::{OnDisk, StoredLedger},
 };
-use jurat_crypto::Digest;
+use jurat_crypto::{Digest, NetworkId};
 use jurat_log::{LeafIndex, SubjectRoot, TreeSize, UnixMillis};
 use jurat_pbft::{BatchDigest, Evidence, Message, Phase, ReplicaId, Sequence, View, Vote, max_faulty};
+use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{
     plan::{Plan, Treason},
@@ -31,6 +32,8 @@ pub enum Plant {
     ForgottenEntries,
     /// The entries of a batch are appended in another order. In member 0.
     OtherOrder,
+    /// What a batch refused is appended all the same. In member 0.
+    LoggedRefusals,
     /// A checkpoint is kept without its cosignatures. In member 0.
     StrippedCheckpoint,
     /// The registry is not stored. In member 0.
@@ -53,13 +56,14 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::LyingDisk,
         Self::ForgottenJournal,
         Self::HastyVotes,
         Self::EmptyRotation,
         Self::ForgottenEntries,
         Self::OtherOrder,
+        Self::LoggedRefusals,
         Self::StrippedCheckpoint,
         Self::ForgottenRegistry,
         Self::SecondRoot,
@@ -112,7 +116,7 @@ impl Plant {
             }
             Some(Self::ForgottenCouncil) => {
                 if let Some(state) = &mut on_disk.state {
-                    state.council = Vec::new();
+                    state.position.council = Vec::new();
                 }
             }
             _ => {}
@@ -154,9 +158,21 @@ impl Plant {
     }
 }
 
+/// The entries that a sequence refused, by its record: what follows the decision, each after its length.
+fn refused_in(record: &[u8]) -> Vec<Vec<u8>> {
+    let (mut blocks, mut rest) = (Vec::new(), record);
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (block, after) = after.split_at(u32::from_be_bytes(*length) as usize);
+        blocks.push(block.to_vec());
+        rest = after;
+    }
+    blocks.split_off(1)
+}
+
 /// The log of a node, with the bugs that lie in it.
 #[derive(Debug)]
 pub(super) struct Tampered {
+    pub(super) network: NetworkId,
     pub(super) ledger: StoredLedger,
     pub(super) plant: Option<Plant>,
 }
@@ -190,6 +206,12 @@ impl Ledger for Tampered {
     ) -> Result<Appended, LedgerError> {
         if self.plant == Some(Plant::OtherOrder) {
             entries.reverse();
+        }
+        if self.plant == Some(Plant::LoggedRefusals) {
+            let refused = refused_in(&record).into_iter().map(|entry| EntryBytes(entry.into())).collect();
+            let checked = check_entries(refused, self.network, StdRng::seed_from_u64(0));
+            let new = |entry: &CheckedEntry| matches!(self.ledger.index_of(entry.leaf()), Ok(None));
+            entries.extend(checked.into_iter().flatten().filter(new));
         }
         self.ledger.append(sequence, time, record, entries)
     }

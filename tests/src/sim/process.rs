@@ -7,7 +7,6 @@
 use std::{path::Path, sync::Arc, sync::atomic::Ordering};
 
 use jurat::{
-    codec,
     core::{Core, CouncilHistory, Effects, Event, Genesis, Keys, Limits, RecoverError},
     runtime::{Job, JournalStats, OnDisk, Receipts, Released, RunError, write_jobs},
 };
@@ -151,7 +150,7 @@ impl Process {
     fn read(&self, now: u64, setting: &Setting, plant: Option<Plant>) -> Result<Running, RunError> {
         let dir = DataDir::open(Arc::new(self.disk.clone()), Path::new("/jurat"), setting.genesis.network())?;
         let mut on_disk = OnDisk::read(&dir)?;
-        let last_batch = on_disk.state.as_ref().map_or(0, |state| state.time);
+        let last_batch = on_disk.state.as_ref().map_or(0, |state| state.position.time);
         let behind = last_batch.saturating_sub(self.wall(now).0);
         if behind > setting.limits().max_clock_offset {
             return Err(RunError::ClockBehindLog { seconds: behind / 1000 });
@@ -160,7 +159,7 @@ impl Process {
         let OnDisk { ledger, state, journal, records } = on_disk;
         let reader = ledger.reader().clone();
         let keys = Keys { seed: setting.seeds[usize::from(self.member.0)].clone() };
-        let ledger = Tampered { ledger, plant };
+        let ledger = Tampered { network: setting.genesis.network(), ledger, plant };
         let clocks = Now { elapsed: 0, wall: self.wall(now) };
         let core: Result<_, RecoverError> =
             Core::recover(setting.genesis.clone(), setting.limits(), &keys, ledger, state, records, clocks);
@@ -280,7 +279,7 @@ impl Running {
         if self.storing {
             return Ok(());
         }
-        let state = codec::encode(&self.core.state());
+        let state = self.core.state().encode();
         let plan = self.core.ledger_mut().ledger.plan_flush(state).map_err(|error| error.to_string())?;
         if let Some(plan) = plan {
             self.storing = true;

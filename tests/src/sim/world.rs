@@ -236,7 +236,7 @@ impl World {
             links,
             turned: BTreeSet::new(),
             traitors: traitors.collect(),
-            clients: Clients::new(&setting.plan),
+            clients: Clients::new(&setting),
             log: AgreedLog::default(),
             history: Arc::new(history),
             invariants: Invariants::new(),
@@ -513,7 +513,8 @@ impl World {
             self.observe(p, &effects);
         }
         self.note_view(p);
-        let Effects { records, frames, sealed, check, executed, certified, evidence, halt, .. } = effects;
+        let Effects { records, frames, sealed, check, executed, refused, certified, evidence, halt, .. } =
+            effects;
         for proof in &evidence {
             let culprit = proof.culprit();
             self.seen.note("pieces of evidence");
@@ -521,6 +522,12 @@ impl World {
                 self.seen.note("pieces of evidence of later epochs");
             }
             self.trace.note(self.now, || format!("member {member} has evidence against {culprit}"));
+        }
+        if is_honest {
+            for (leaf, reason) in &refused {
+                self.trace.note(self.now, || format!("member {member} refuses {leaf}: {reason}"));
+                self.clients.refused(p, *leaf);
+            }
         }
         for (leaves, size) in &executed {
             self.trace
@@ -555,7 +562,7 @@ impl World {
         let life = self.processes[p].life;
         for (from, entries) in check {
             let count = entries.len();
-            let verdicts = check_entries(entries, self.dice.fork());
+            let verdicts = check_entries(entries, self.setting.genesis.network(), self.dice.fork());
             let entries: Vec<_> = verdicts.into_iter().flatten().collect();
             let event = Event::Checked { from, refused: count - entries.len(), entries };
             let at = self.soon(0..=3);

@@ -6,12 +6,13 @@ use data_encoding::BASE64;
 use jurat::core::{CouncilChange, MembershipChange};
 use jurat_crypto::Digest;
 use jurat_pbft::{Epoch, ReplicaId};
-use jurat_tests::{Answer, Council, TILED_ORIGIN, TiledLog, jurat, path, tiled_policy, until_true};
+use jurat_tests::{Answer, Council, Federation, TILED_ORIGIN, TiledLog, jurat, path, tiled_policy, until_true};
 use serde_json::Value;
 
 use super::{ATTESTATIONS, JSON, NDJSON, WAIT, ana, raw};
 
 const CHANGES: &str = "/api/v1/council/changes";
+const OPERATIONS: &str = "/api/v1/operations";
 const ADD_CHECKPOINT: &str = "/add-checkpoint";
 const SUBJECT: &str = "/api/v1/subjects/{sha256}/proof";
 const LEAF: &str = "00000000000000000000000000000000000000000000000000000000000000ff";
@@ -37,6 +38,11 @@ fn what_is_described_is_what_is_answered() {
         let answer = http.post(CHANGES, JSON, body.as_bytes()).unwrap();
         Case { path: CHANGES, method: "post", answer }
     };
+    let operate = |url, body: &[u8]| {
+        let answer = http.post(url, "application/octet-stream", body).unwrap();
+        Case { path: OPERATIONS, method: "post", answer }
+    };
+    let [lab, press] = ["fed:lab", "fed:press"].map(|name| Federation::named(&council, name));
     let nobody_wants = CouncilChange::new(Epoch(0), MembershipChange::Remove(ReplicaId(0)));
     let none_yet = get("/checkpoint", "/checkpoint");
     let mirrored = mirror(&council);
@@ -90,6 +96,11 @@ fn what_is_described_is_what_is_answered() {
         get("/api/v1/council", "/api/v1/council"),
         change("{}".into()),
         change(format!("{{\"change\":\"{}\"}}", BASE64.encode(&nobody_wants.encode()))),
+        operate("/api/v1/operations?wait=receipt", &lab.registration()),
+        operate(OPERATIONS, &lab.registration()),
+        operate(OPERATIONS, &press.trusts(1, &lab)),
+        operate(OPERATIONS, b"?"),
+        operate(OPERATIONS, &vec![0; 200_000]),
         get(SUBJECT, &format!("/api/v1/subjects/{LEAF}/proof")),
         get(SUBJECT, &format!("/api/v1/subjects/{LEAF}/proof?size=1000")),
         get(SUBJECT, "/api/v1/subjects/x/proof"),

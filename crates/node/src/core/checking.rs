@@ -2,45 +2,78 @@
 
 use std::sync::Arc;
 
-use jurat_crypto::{Digest, SignatureBatch};
-use jurat_log::{Entry, EntryError, SearchTerm, validate_attestation};
+use jurat_crypto::{NetworkId, SignatureBatch, VerifyingKey};
+use jurat_log::{
+    Attestation, Entry, EntryError, OrderedTime, SearchTerm, UnixMillis, validate_attestation,
+};
+use jurat_trust::{CheckedOperation, KeyBytes, OperationSignature, SignedOperation};
 use rand_core::CryptoRng;
 
 use super::{CouncilChange, EntryBytes, LayoutError};
 
 /// An entry that passed every check. Only [`check_entries`] and the own journal make one.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct CheckedEntry {
-    leaf: Digest,
+    leaf: jurat_crypto::Digest,
     bytes: EntryBytes,
     terms: Arc<[SearchTerm]>,
-    changes_council: bool,
+    content: Content,
 }
 
+/// What executing an entry looks at.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// An attestation by the holder of this key.
+    Attestation(VerifyingKey),
+    Operation(Arc<CheckedOperation>),
+    CouncilChange,
+    OrderedTime,
+}
+
+impl PartialEq for CheckedEntry {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for CheckedEntry {}
+
 impl CheckedEntry {
-    /// Takes an entry from the own journal, where only checked ones are.
-    pub(super) fn from_journal(bytes: EntryBytes) -> Self {
-        let terms = SearchTerm::of_entry(&bytes.0).into();
-        let changes_council = matches!(Entry::decode(&bytes.0), Ok(Entry::CouncilChange(_)));
-        Self { leaf: jurat_log::leaf_hash(&bytes.0), bytes, terms, changes_council }
+    /// Takes an entry from the own journal or records, where only checked ones are.
+    pub(super) fn from_journal(bytes: EntryBytes, network: NetworkId) -> Result<Self, EntryRefusal> {
+        read(bytes, network).map(|(entry, _)| entry)
+    }
+
+    /// The entry that says when a batch was ordered. Those who execute it make it, all the same.
+    pub(super) fn ordered_time(sequence: u64, time: UnixMillis) -> Self {
+        let bytes = EntryBytes(Entry::OrderedTime(OrderedTime { sequence, time }).encode().into());
+        Self::new(bytes, Vec::new(), Content::OrderedTime)
+    }
+
+    fn new(bytes: EntryBytes, terms: Vec<SearchTerm>, content: Content) -> Self {
+        Self { leaf: jurat_log::leaf_hash(&bytes.0), bytes, terms: terms.into(), content }
     }
 
     /// The entry's leaf hash, which names it everywhere.
     #[must_use]
-    pub const fn leaf(&self) -> &Digest {
+    pub const fn leaf(&self) -> &jurat_crypto::Digest {
         &self.leaf
     }
 
     /// The change of the council that the entry asks for, if it does.
     #[must_use]
     pub fn council_change(&self) -> Option<CouncilChange> {
-        if !self.changes_council {
+        if !matches!(self.content, Content::CouncilChange) {
             return None;
         }
         match Entry::decode(&self.bytes.0) {
             Ok(Entry::CouncilChange(change)) => CouncilChange::decode(change.as_bytes()).ok(),
             _ => None,
         }
+    }
+
+    pub(super) const fn content(&self) -> &Content {
+        &self.content
     }
 
     /// The encoded entry.
@@ -68,51 +101,107 @@ pub enum EntryRefusal {
     /// The attestor's signature does not hold.
     #[error("the attestor's signature does not verify")]
     Signature,
+    /// The bytes are not a registry operation. Whether it is allowed is judged when it is executed.
+    #[error("not a registry operation: {0}")]
+    Operation(#[from] jurat_trust::DecodeError),
+    /// A signature on a registry operation does not hold.
+    #[error("the signature by key {0} does not verify for this operation and network")]
+    OperationSignature(KeyBytes),
     /// The bytes are not a council change. Whether it is allowed is judged when it is executed.
     #[error("not a council change: {0}")]
     Change(#[from] LayoutError),
+    /// An ordered time, which nobody submits.
+    #[error("ordered times are entered by those who order, nobody submits one")]
+    OrderedTime,
 }
 
-/// Checks entries, their signatures together. `rng` as [`SignatureBatch::verify`] asks for it.
+/// The signatures that an entry stands on.
+enum Signatures {
+    Attestor(Attestation),
+    Signers(Vec<u8>, Vec<OperationSignature>),
+    /// Those of a council change are judged when it is executed.
+    None,
+}
+
+impl Signatures {
+    fn add_to(&self, batch: &mut SignatureBatch) {
+        match self {
+            Self::Attestor(attestation) => {
+                let message = attestation.signed_message();
+                batch.push(attestation.attestor().key(), &message, attestation.signature());
+            }
+            Self::Signers(message, signatures) => {
+                signatures.iter().for_each(|signed| batch.push(&signed.key, message, &signed.signature));
+            }
+            Self::None => {}
+        }
+    }
+
+    fn verify(&self) -> Result<(), EntryRefusal> {
+        match self {
+            Self::Attestor(attestation) => {
+                attestation.verify_signature().map_err(|_| EntryRefusal::Signature)
+            }
+            Self::Signers(message, signatures) => signatures.iter().try_for_each(|signed| {
+                let refusal = |_| EntryRefusal::OperationSignature(KeyBytes::from(&signed.key));
+                signed.key.verify(message, &signed.signature).map_err(refusal)
+            }),
+            Self::None => Ok(()),
+        }
+    }
+}
+
+/// Checks all but the signatures, which it gives.
+fn read(bytes: EntryBytes, network: NetworkId) -> Result<(CheckedEntry, Signatures), EntryRefusal> {
+    let (terms, content, signatures) = match Entry::decode(&bytes.0)? {
+        Entry::Attestation(attestation) => {
+            let terms = SearchTerm::of_attestation(&attestation, &validate_attestation(&attestation)?);
+            let attestor = *attestation.attestor().key();
+            (terms, Content::Attestation(attestor), Signatures::Attestor(attestation))
+        }
+        Entry::RegistryOperation(operation) => {
+            let operation = SignedOperation::decode(operation.as_bytes())?;
+            let signatures =
+                Signatures::Signers(operation.checks(network).message, operation.signatures().to_vec());
+            // Nothing is done with it before they are checked.
+            let content = Content::Operation(Arc::new(operation.assume_checked(network)));
+            (Vec::new(), content, signatures)
+        }
+        Entry::CouncilChange(change) => {
+            CouncilChange::decode(change.as_bytes())?;
+            (Vec::new(), Content::CouncilChange, Signatures::None)
+        }
+        Entry::OrderedTime(_) => return Err(EntryRefusal::OrderedTime),
+    };
+    Ok((CheckedEntry::new(bytes, terms, content), signatures))
+}
+
+/// Checks entries of a network's log, their signatures together. `rng` as
+/// [`SignatureBatch::verify`] asks for it.
 pub fn check_entries(
     entries: Vec<EntryBytes>,
+    network: NetworkId,
     rng: impl CryptoRng,
 ) -> Vec<Result<CheckedEntry, EntryRefusal>> {
     let mut batch = SignatureBatch::new();
-    let decoded: Vec<Result<_, EntryRefusal>> = entries
-        .into_iter()
-        .map(|bytes| {
-            let entry = Entry::decode(&bytes.0)?;
-            let terms = match &entry {
-                Entry::Attestation(attestation) => {
-                    let terms = SearchTerm::of_attestation(attestation, &validate_attestation(attestation)?);
-                    let message = attestation.signed_message();
-                    batch.push(attestation.attestor().key(), &message, attestation.signature());
-                    terms
-                }
-                Entry::CouncilChange(change) => {
-                    CouncilChange::decode(change.as_bytes())?;
-                    Vec::new()
-                }
-            };
-            Ok((bytes, entry, terms))
-        })
-        .collect();
+    let mut decoded = Vec::with_capacity(entries.len());
+    for bytes in entries {
+        let entry = read(bytes, network);
+        if let Ok((_, signatures)) = &entry {
+            signatures.add_to(&mut batch);
+        }
+        decoded.push(entry);
+    }
     let all_hold = batch.verify(rng).is_ok();
     decoded
         .into_iter()
         .map(|decoded| {
-            let (bytes, entry, terms): (EntryBytes, Entry, Vec<SearchTerm>) = decoded?;
+            let (entry, signatures) = decoded?;
             // A batch tells only that one of them is bad, not which.
-            if !all_hold
-                && let Entry::Attestation(attestation) = &entry
-                && attestation.verify_signature().is_err()
-            {
-                return Err(EntryRefusal::Signature);
+            if !all_hold {
+                signatures.verify()?;
             }
-            let changes_council = matches!(entry, Entry::CouncilChange(_));
-            let leaf = jurat_log::leaf_hash(&bytes.0);
-            Ok(CheckedEntry { leaf, bytes, terms: terms.into(), changes_council })
+            Ok(entry)
         })
         .collect()
 }

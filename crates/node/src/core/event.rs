@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jurat_crypto::Digest;
 use jurat_log::TreeSize;
 use jurat_pbft::{Evidence, Recipient, ReplicaId, Sequence};
+use jurat_trust::{CheckedOperation, OrderedTime};
 
-use super::{CheckedEntry, CouncilHistory, EntryBytes, Frame, Halt, MemberSignatures, Record};
+use super::{CheckedEntry, CouncilHistory, EntryBytes, Frame, Halt, MemberSignatures, OrderRefusal, Record};
 
 /// What can happen to a member.
 #[derive(Clone, Debug)]
@@ -45,6 +46,20 @@ pub enum Sealed {
     Back(Event),
 }
 
+/// What a batch that let the log grow did to the registry. Replayed in order on the registry as it
+/// was, it makes the same registry again.
+#[derive(Clone, Debug)]
+pub struct RegistryStep {
+    /// The batch's time.
+    pub time: OrderedTime,
+    /// The operations that took effect, in order.
+    pub operations: Vec<Arc<CheckedOperation>>,
+    /// The log's size after the batch.
+    pub size: TreeSize,
+    /// The log's root then.
+    pub root: Digest,
+}
+
 /// What the runtime must do, in the order of the fields.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -58,6 +73,10 @@ pub struct Effects {
     pub check: Vec<(ReplicaId, Vec<EntryBytes>)>,
     /// Entries that were executed, with the log's size after their batch.
     pub executed: Vec<(Vec<Digest>, TreeSize)>,
+    /// Entries that were ordered and not taken into the log, and why.
+    pub refused: Vec<(Digest, OrderRefusal)>,
+    /// What executed batches did to the registry, and to the log.
+    pub registry: Vec<RegistryStep>,
     /// The log is certified up to this size.
     pub certified: Option<TreeSize>,
     /// The council is another from here on: its history up to it.

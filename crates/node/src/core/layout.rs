@@ -98,6 +98,11 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// All that is left.
+    pub(super) const fn rest(self) -> &'a [u8] {
+        self.0
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -3,6 +3,7 @@
 mod certifying;
 mod changing;
 mod entries;
+mod folding;
 mod housekeeping;
 mod ordering;
 
@@ -22,7 +23,8 @@ use super::{
     cosigning::{Cosigning, Mark},
     electorate::Electorate,
     pool::Pool,
-    recovery::{Executed, State},
+    recovery::{Executed, Position, State},
+    refused::Refused,
 };
 pub(super) use changing::Ending;
 pub use changing::Standing;
@@ -53,6 +55,12 @@ pub struct Counters {
     pub executed_entries: u64,
     /// Entries in executed batches that were in the log already.
     pub duplicate_entries: u64,
+    /// Registry operations executed that took effect.
+    pub applied_operations: u64,
+    /// Registry operations in executed batches that the registry refused.
+    pub refused_operations: u64,
+    /// Attestations in executed batches whose key was not in use any more.
+    pub refused_attestations: u64,
     /// Changes of the council in executed batches that had no effect: too few members authorised
     /// them, or they were meant for another epoch.
     pub ineffective_changes: u64,
@@ -95,6 +103,7 @@ pub struct Core<L> {
     pub(super) ledger: L,
     pub(super) registry: Registry,
     pub(super) pool: Pool,
+    pub(super) refused: Refused,
     pub(super) cosigning: Cosigning,
     /// The stamp of the last batch that let the log grow.
     pub(super) stamp: Option<BatchStamp>,
@@ -138,6 +147,7 @@ impl<L: Ledger> Core<L> {
             ledger,
             registry,
             pool: Pool::default(),
+            refused: Refused::default(),
             cosigning: Cosigning::new(&keys.seed),
             stamp: None,
             decisions: VecDeque::new(),
@@ -290,15 +300,15 @@ impl<L: Ledger> Core<L> {
     /// What to store together with everything executed so far.
     #[must_use]
     pub fn state(&self) -> State {
-        State {
+        let position = Position {
             sequence: self.replica.executed().0,
             time: self.registry.time().0,
-            registry: self.registry.clone(),
             council: self.history.encode(),
             ending: self.ending.clone(),
             stamp: self.stamp.map(Into::into),
             signed: self.cosigning.last_signed().map(|Mark { size, root, time }| (size.value(), root, time)),
-        }
+        };
+        State { position, registry: self.registry.clone() }
     }
 }
 

@@ -1,28 +1,43 @@
 //! Starting a member: from nothing, or from what its disk holds.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jurat_crypto::Digest;
 use jurat_log::{BatchStamp, TreeSize, UnixMillis};
 use jurat_pbft::{Batch, BatchTime, CommitProof, Input, Now, Replica, RequestDigest, Sequence};
-use jurat_trust::Registry;
+use jurat_trust::{Registry, SnapshotError};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CheckedEntry, Core, CouncilHistory, EntryBytes, Genesis, GenesisError, Halt, HistoryError, Keys, Ledger,
-    Limits, Record, cosigning::Mark, electorate::Electorate, member::Ending,
+    CheckedEntry, Core, CouncilHistory, EntryBytes, EntryRefusal, Genesis, GenesisError, Halt, HistoryError,
+    Keys, Ledger, Limits, Record,
+    cosigning::Mark,
+    electorate::Electorate,
+    layout::{LayoutError, Reader, push_block},
+    member::Ending,
+    refused::Refused,
 };
 use crate::codec;
 
 /// What a member stores together with its log, so that the journal before it can go.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct State {
+    /// How far it is.
+    pub position: Position,
+    /// The registry.
+    pub registry: Registry,
+}
+
+/// How far a member is, and what it needs to go on from there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Position {
     /// The last executed sequence.
     pub sequence: u64,
     /// The time of the last batch, in milliseconds since the Unix epoch.
     pub time: u64,
-    /// The registry.
-    pub registry: Registry,
     /// The steps of the council up to the one under which the next batch is executed, encoded.
     pub council: Vec<u8>,
     /// What the last sequence changed of the council, if that is not certified yet.
@@ -31,6 +46,42 @@ pub struct State {
     pub stamp: Option<Stamp>,
     /// The largest size that was signed, with its root and the cosignature's time.
     pub signed: Option<(u64, Digest, u64)>,
+}
+
+/// Why bytes are not a stored state.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The position.
+    #[error(transparent)]
+    Position(#[from] codec::DecodeError),
+    /// The bytes end before the registry.
+    #[error("the state ends within its {0}")]
+    Short(&'static str),
+    /// The registry.
+    #[error("the registry: {0}")]
+    Registry(#[from] SnapshotError),
+}
+
+impl State {
+    /// The position in the codec, after its length in 4 bytes, then the registry's digest and its
+    /// snapshot, which has a limit of its own.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_block(&mut out, &codec::encode(&self.position));
+        out.extend_from_slice(self.registry.digest().as_bytes());
+        out.extend_from_slice(&self.registry.snapshot());
+        out
+    }
+
+    /// Reads a state, whose registry must have the digest that stands before it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
+        let mut reader = Reader::new(bytes);
+        let short = |_| StateError::Short("position");
+        let position = codec::decode(reader.block("position").map_err(short)?)?;
+        let digest = reader.digest("registry digest").map_err(|_| StateError::Short("registry digest"))?;
+        Ok(Self { position, registry: Registry::restore(reader.rest(), &digest)? })
+    }
 }
 
 /// A [`BatchStamp`] as it is stored.
@@ -56,19 +107,59 @@ impl From<Stamp> for BatchStamp {
     }
 }
 
-/// A decided batch with the entries that it added to the log.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A decided batch that was executed.
+#[derive(Clone, Debug)]
 pub(super) struct Executed {
     pub(super) batch: Batch,
     pub(super) proof: CommitProof,
-    #[serde(skip)]
+    /// The entries that the log did not take.
+    pub(super) refused: Vec<EntryBytes>,
+    /// All entries that were not in the log before; unknown if read from a record.
     pub(super) entries: Vec<EntryBytes>,
 }
 
 impl Executed {
-    /// What the ledger keeps for the sequence. The entries are in the log itself.
+    /// What the ledger keeps for the sequence, each part after its length in 4 bytes: the batch with
+    /// its proof in the codec, then the refused entries, which together may be more than the codec
+    /// takes. The other entries are in the log itself.
     pub(super) fn to_record(&self) -> Vec<u8> {
-        codec::encode(self)
+        let mut out = Vec::new();
+        push_block(&mut out, &codec::encode(&(&self.batch, &self.proof)));
+        self.refused.iter().for_each(|entry| push_block(&mut out, &entry.0));
+        out
+    }
+
+    /// Reads what [`to_record`](Self::to_record) made.
+    pub(super) fn of_record(record: &[u8]) -> Result<Self, String> {
+        let mut reader = Reader::new(record);
+        let text = |error: LayoutError| error.to_string();
+        let decided = reader.block("decision").map_err(text)?;
+        let (batch, proof): (Batch, CommitProof) = codec::decode(decided).map_err(|error| error.to_string())?;
+        let mut refused = Vec::new();
+        while !reader.is_empty() {
+            refused.push(EntryBytes(reader.block("refused entries").map_err(text)?.into()));
+        }
+        Ok(Self { batch, proof, refused, entries: Vec::new() })
+    }
+}
+
+/// Entries that came in again after they had been refused, by a sequence that is executed again now.
+#[derive(Default)]
+struct Again {
+    refused: BTreeSet<Digest>,
+    entries: BTreeMap<Digest, EntryBytes>,
+}
+
+impl Again {
+    fn came(&mut self, leaf: Digest, entry: &EntryBytes) {
+        if self.refused.contains(&leaf) {
+            self.entries.insert(leaf, entry.clone());
+        }
+    }
+
+    fn was_refused(&mut self, leaves: Vec<Digest>) {
+        leaves.iter().for_each(|leaf| drop(self.entries.remove(leaf)));
+        self.refused.extend(leaves);
     }
 }
 
@@ -81,6 +172,9 @@ pub enum RecoverError {
     /// The stored history of the council.
     #[error("the stored history of the council can't be used: {0}; start the version that wrote it")]
     History(#[from] HistoryError),
+    /// An entry in the journal is none that this program checked.
+    #[error("the journal holds an entry that this version can't read: {0}; start the version that wrote it")]
+    Entry(#[from] EntryRefusal),
     /// What is on disk contradicts itself.
     #[error(transparent)]
     Halt(#[from] Halt),
@@ -99,10 +193,14 @@ impl<L: Ledger> Core<L> {
         journal: impl IntoIterator<Item = Record>,
         now: Now,
     ) -> Result<Self, RecoverError> {
-        let history = match &state {
-            Some(state) => CouncilHistory::decode(genesis, &state.council)?,
+        let (position, registry) = state.map(|State { position, registry }| (position, registry)).unzip();
+        let history = match &position {
+            Some(position) => CouncilHistory::decode(genesis, &position.council)?,
             None => CouncilHistory::new(genesis)?,
         };
+        let executed = position.as_ref().map_or_else(jurat_pbft::Executed::default, |position| {
+            jurat_pbft::Executed { sequence: Sequence(position.sequence), time: BatchTime(position.time) }
+        });
         let epoch = history.council().epoch();
         let electorate = Electorate::of(&history, epoch).ok_or(Halt::Epoch(epoch.0))??;
         let vote = keys.vote();
@@ -111,44 +209,51 @@ impl<L: Ledger> Core<L> {
         let council = history.chain().councils().rfind(is_mine).unwrap_or(history.council()).clone();
         let mut entries: BTreeMap<Digest, EntryBytes> = BTreeMap::new();
         let (mut promises, mut marks) = (Vec::new(), Vec::new());
+        let (mut refused, mut again) = (Refused::default(), Again::default());
         for record in journal {
             match record {
                 Record::Entries(new) => {
-                    entries.extend(new.into_iter().map(|entry| (jurat_log::leaf_hash(&entry.0), entry)));
+                    for entry in new {
+                        let leaf = jurat_log::leaf_hash(&entry.0);
+                        again.came(leaf, &entry);
+                        entries.insert(leaf, entry);
+                    }
                 }
                 Record::Consensus(record) => promises.push(record),
                 Record::Cosigned { size, root, time } => marks.push((size, root, time)),
+                // What is executed again is refused again.
+                Record::Refused { sequence, leaves } if sequence > executed.sequence.0 => {
+                    again.was_refused(leaves);
+                }
+                Record::Refused { sequence, leaves } => {
+                    leaves.iter().for_each(|leaf| drop(entries.remove(leaf)));
+                    refused.note(Sequence(sequence), leaves, Sequence(0));
+                }
             }
         }
-        let executed = state.as_ref().map_or_else(jurat_pbft::Executed::default, |state| {
-            jurat_pbft::Executed { sequence: Sequence(state.sequence), time: BatchTime(state.time) }
-        });
-        let registry = match &state {
-            Some(state) => state.registry.clone(),
-            None => history.genesis().registry()?,
-        };
+        let registry = registry.map_or_else(|| history.genesis().registry(), Ok)?;
         let mut replica = Replica::follow(limits.consensus, council, vote, executed, promises);
         let ready = replica.take_ready();
         let (history, electorate) = (Arc::new(history), Arc::new(electorate));
         let mut core = Self::assemble(history, electorate, limits, keys, replica, ledger, registry);
         core.now = now;
         core.stored = executed.sequence;
-        core.ending = state.as_ref().and_then(|state| state.ending.clone());
-        let signed = state.as_ref().and_then(|state| state.signed);
+        core.refused = refused;
+        core.ending = position.as_ref().and_then(|position| position.ending.clone());
+        let signed = position.as_ref().and_then(|position| position.signed);
         for (size, root, time) in signed.into_iter().chain(marks) {
             if let Ok(size) = TreeSize::new(size) {
                 core.cosigning.restore(Mark { size, root, time });
             }
         }
-        core.stamp = state.and_then(|state| state.stamp).map(Into::into);
+        core.stamp = position.and_then(|position| position.stamp).map(Into::into);
         core.resume_signing()?;
-        for entry in entries.into_values().map(CheckedEntry::from_journal) {
-            if core.ledger.index_of(entry.leaf()).map_err(Halt::from)?.is_none() {
-                core.pool.insert(&entry, 0);
-            }
-        }
+        core.hold(entries)?;
+        core.carry_out(ready);
+        core.hold(entries)?;
         core.carry_out(ready);
         core.execute_decisions();
+        core.hold(again.entries)?;
         if let Some(halt) = core.effects.halt.take() {
             return Err(halt.into());
         }
@@ -156,9 +261,23 @@ impl<L: Ledger> Core<L> {
         let waiting = Input::Requests(waiting.collect());
         core.replica.step(core.now, waiting);
         // The journal has these records; the frames have nobody to go to yet.
-        core.effects.records.retain(|record| matches!(record, Record::Cosigned { .. }));
+        core.effects
+            .records
+            .retain(|record| matches!(record, Record::Cosigned { .. } | Record::Refused { .. }));
         core.effects.frames.clear();
         Ok(core)
+    }
+
+    /// Holds entries of the journal that are not in the log.
+    fn hold(&mut self, entries: BTreeMap<Digest, EntryBytes>) -> Result<(), RecoverError> {
+        let network = self.genesis().network();
+        for entry in entries.into_values() {
+            let entry = CheckedEntry::from_journal(entry, network)?;
+            if self.ledger.index_of(entry.leaf()).map_err(Halt::from)?.is_none() {
+                self.pool.insert(&entry, 0);
+            }
+        }
+        Ok(())
     }
 
     /// Takes up the checkpoint of the log as it is stored, if it was not certified when the member
@@ -178,11 +297,19 @@ impl<L: Ledger> Core<L> {
     /// The records that a shortened journal must begin with, given what is stored by now.
     #[must_use]
     pub fn live_records(&self) -> Vec<Record> {
-        let mut records = Vec::new();
-        for executed in self.unstored.values() {
+        let mut records: Vec<Record> = Vec::new();
+        for (sequence, leaves) in self.refused.iter().filter(|(sequence, _)| *sequence <= self.stored) {
+            records.push(Record::Refused { sequence: sequence.0, leaves: leaves.to_vec() });
+        }
+        for (sequence, executed) in &self.unstored {
             records.extend(entry_records(&executed.entries));
             let decided = jurat_pbft::Record::Decided(executed.batch.clone(), executed.proof.clone());
             records.push(Record::Consensus(decided));
+            // Behind its entries, which so wait no more once the sequence is stored.
+            if !executed.refused.is_empty() {
+                let leaves = executed.refused.iter().map(|entry| jurat_log::leaf_hash(&entry.0)).collect();
+                records.push(Record::Refused { sequence: sequence.0, leaves });
+            }
         }
         let waiting: Vec<EntryBytes> = self.pool.iter().map(|(_, entry)| entry.clone()).collect();
         records.extend(entry_records(&waiting));

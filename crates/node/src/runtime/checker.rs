@@ -9,6 +9,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
+use jurat_crypto::NetworkId;
 use jurat_pbft::ReplicaId;
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -61,6 +62,7 @@ impl Checker {
     /// Starts checking on `workers` threads; members' verdicts go to `events`.
     pub(crate) fn start(
         workers: usize,
+        network: NetworkId,
         peers: Arc<Peers>,
         events: mpsc::Sender<Event>,
     ) -> (Self, Arc<CheckerStats>) {
@@ -69,7 +71,7 @@ impl Checker {
         let stats = Arc::new(CheckerStats::default());
         let checker = Self { clients, members: member_jobs, peers, stats: stats.clone() };
         let queues = Queues { clients: client_jobs, members: queue };
-        tokio::spawn(dispatch(queues, workers, events, stats.clone()));
+        tokio::spawn(dispatch(queues, workers, network, events, stats.clone()));
         (checker, stats)
     }
 
@@ -126,7 +128,13 @@ impl Queues {
     }
 }
 
-async fn dispatch(mut queues: Queues, workers: usize, events: mpsc::Sender<Event>, stats: Arc<CheckerStats>) {
+async fn dispatch(
+    mut queues: Queues,
+    workers: usize,
+    network: NetworkId,
+    events: mpsc::Sender<Event>,
+    stats: Arc<CheckerStats>,
+) {
     let free = Arc::new(Semaphore::new(workers));
     loop {
         // A worker first, then whatever has come by then.
@@ -137,7 +145,7 @@ async fn dispatch(mut queues: Queues, workers: usize, events: mpsc::Sender<Event
         stats.batches.fetch_add(1, Ordering::Relaxed);
         let events = events.clone();
         tokio::task::spawn_blocking(move || {
-            for event in check(jobs) {
+            for event in check(jobs, network) {
                 if events.blocking_send(event).is_err() {
                     return;
                 }
@@ -148,7 +156,7 @@ async fn dispatch(mut queues: Queues, workers: usize, events: mpsc::Sender<Event
 }
 
 /// Checks all entries of some jobs, answers the clients and returns what members' jobs came to.
-fn check(jobs: Vec<Job>) -> Vec<Event> {
+fn check(jobs: Vec<Job>, network: NetworkId) -> Vec<Event> {
     let mut entries = Vec::new();
     let mut askers = Vec::new();
     for job in jobs {
@@ -157,7 +165,7 @@ fn check(jobs: Vec<Job>) -> Vec<Event> {
     }
     let mut verdicts = entries
         .chunks(BATCH)
-        .flat_map(|chunk| check_entries(chunk.to_vec(), StdRng::from_rng(&mut rand::rng())))
+        .flat_map(|chunk| check_entries(chunk.to_vec(), network, StdRng::from_rng(&mut rand::rng())))
         .collect::<Vec<_>>()
         .into_iter();
     let mut events = Vec::new();

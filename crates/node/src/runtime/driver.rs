@@ -17,6 +17,7 @@ use super::{
     journal_writer::{Job, JournalStats},
     ledger::StoredLedger,
     link::{Lane, Peers},
+    registry_view::RegistryView,
     status::Detail,
     waiters::Waiters,
 };
@@ -93,6 +94,7 @@ pub(crate) struct Driver {
     pub(crate) postman: Postman,
     pub(crate) checker: Checker,
     pub(crate) waiters: Arc<Waiters>,
+    pub(crate) registry: Arc<RegistryView>,
     pub(crate) detail: watch::Sender<Arc<Detail>>,
     pub(crate) history: watch::Sender<Arc<CouncilHistory>>,
 }
@@ -186,6 +188,7 @@ impl Driver {
             told = now.elapsed >= next_status;
             if told {
                 next_status = now.elapsed + STATUS_INTERVAL;
+                self.registry.catch_up();
                 self.detail.send_replace(Arc::new(Detail::of(
                     &self.core,
                     &self.name,
@@ -215,7 +218,7 @@ impl Driver {
 
     /// Plans a flush of the log; says whether there was anything to store.
     fn store(&mut self) -> Result<bool, Stopped> {
-        let state = codec::encode(&self.core.state());
+        let state = self.core.state().encode();
         let plan = self.core.ledger_mut().plan_flush(state).map_err(|e| Stopped::Disk(e.to_string()))?;
         match plan {
             None => Ok(false),
@@ -227,8 +230,19 @@ impl Driver {
     }
 
     fn carry_out(&mut self, effects: Effects, acks: &mut Vec<oneshot::Sender<()>>) -> Result<(), Stopped> {
-        let Effects { records, frames, sealed, check, executed, certified, council, evidence, halt } =
-            effects;
+        let Effects {
+            records,
+            frames,
+            sealed,
+            check,
+            executed,
+            refused,
+            registry,
+            certified,
+            council,
+            evidence,
+            halt,
+        } = effects;
         if let Some(history) = council {
             // Before the frames: some are for who came with it.
             self.postman.peers.update(&history);
@@ -245,6 +259,11 @@ impl Driver {
         }
         for (member, entries) in check {
             self.checker.check_for(member, entries);
+        }
+        // Before anybody is told that it is done.
+        self.registry.push(registry);
+        for (leaf, reason) in refused {
+            self.waiters.refused(leaf, &reason);
         }
         for (leaves, size) in executed {
             self.waiters.executed(&leaves, size);

@@ -5,8 +5,10 @@ mod council;
 mod metrics;
 mod mirror_metrics;
 mod mirrors;
+mod operations;
 mod problem;
 mod read;
+mod refusals;
 mod search;
 mod server;
 mod state;
@@ -32,7 +34,7 @@ pub(crate) fn body_room() -> Arc<Semaphore> {
 }
 
 /// All routes of a node. `openapi.json` describes each of them.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 18] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 19] {
     [
         ("/", get(read::front_page)),
         ("/checkpoint", get(read::checkpoint)),
@@ -46,6 +48,7 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 18] {
         ("/api/v1/receipts/{leaf_hash}", get(attestations::receipt)),
         ("/api/v1/council", get(council::history)),
         ("/api/v1/council/changes", post(council::change)),
+        ("/api/v1/operations", post(operations::submit)),
         ("/api/v1/subjects/{sha256}/proof", get(subjects::proof)),
         ("/status", get(read::status)),
         ("/healthz", get(read::healthz)),

@@ -71,7 +71,7 @@ impl Receipts {
         let proof = self.reader.inclusion_proof(index, certified.size)?;
         let receipt = match &entry {
             Entry::Attestation(attestation) => Receipt::new(attestation, index, proof, &certified.note),
-            Entry::CouncilChange(_) => Receipt::without_extra(index, proof, &certified.note),
+            _ => Receipt::without_extra(index, proof, &certified.note),
         };
         Ok(Some(ReceiptAnswer {
             index: index.value(),

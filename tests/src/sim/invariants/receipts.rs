@@ -3,7 +3,7 @@
 //!
 //! `log.md`, "Receipts"; C2SP tlog-proof.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jurat::core::{Core, Ledger as _};
 use jurat_crypto::Digest;
@@ -41,16 +41,30 @@ impl Invariant for Receipts {
         let Issued { member, leaf, file, receipt } = issued;
         let parsed = Receipt::parse(receipt.as_bytes()).map_err(|error| error.to_string())?;
         let note = Note::parse(parsed.checkpoint().as_bytes()).map_err(|error| error.to_string())?;
-        let verified = verify_receipt(receipt.as_bytes(), file, &facts.policy_of(&note)?)
-            .map_err(|error| format!("member {member} gives a receipt that does not verify: {error}"))?;
-        if verified.leaf_hash != *leaf || facts.log.leaf(verified.index.value()) != Some(leaf) {
+        let policy = facts.policy_of(&note)?;
+        let wrong =
+            |error: &dyn fmt::Display| format!("member {member} gives a receipt that does not verify: {error}");
+        let verified = match file {
+            Some(file) => {
+                let verified = verify_receipt(receipt.as_bytes(), file, &policy);
+                verified.map(|verified| verified.index).map_err(|error| wrong(&error))?
+            }
+            None => {
+                let endorsement = policy.check(&note).map_err(|error| wrong(&error))?;
+                let checkpoint = &endorsement.checkpoint;
+                let proven = parsed.proof().verify(parsed.index(), checkpoint.size(), leaf, checkpoint.root());
+                proven.map_err(|error| wrong(&error))?;
+                parsed.index()
+            }
+        };
+        if facts.log.leaf(verified.value()) != Some(leaf) {
             return Err(format!("member {member} gives a receipt for another entry than {leaf}"));
         }
-        let index = *self.held.entry(*leaf).or_insert(verified.index);
-        if index == verified.index {
+        let index = *self.held.entry(*leaf).or_insert(verified);
+        if index == verified {
             Ok(())
         } else {
-            Err(format!("two receipts say that {leaf} is at {index} and at {}", verified.index))
+            Err(format!("two receipts say that {leaf} is at {index} and at {verified}"))
         }
     }
 

@@ -1,12 +1,14 @@
-//! Honest members that executed the same have the same registry.
+//! Honest members that executed the same have the same registry, and it follows from the log alone.
 //!
 //! `trust.md`: the registry is a fold over the log; `architecture.md`, "One kind of truth".
 
 use std::collections::BTreeMap;
 
-use jurat::core::Core;
+use jurat::core::{Core, Ledger as _};
 use jurat_crypto::Digest;
+use jurat_log::{BatchStamp, Checkpoint, Entry, LeafIndex, Note};
 use jurat_pbft::{ReplicaId, Sequence};
+use jurat_trust::{OrderedTime, SignedOperation};
 
 use super::{Facts, Invariant, Stepped, Tampered, Verdict};
 
@@ -33,6 +35,38 @@ impl Registry {
     }
 }
 
+/// Replays a log's registry operations, as somebody would who has nothing else.
+fn follows_from_log(facts: &Facts<'_>, core: &Core<Tampered>) -> Verdict {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let mut registry = facts.setting.genesis.registry().map_err(|error| text(&error))?;
+    let reader = core.ledger().ledger.reader();
+    let size = core.ledger().certified();
+    for index in 0..size.value() {
+        let index = LeafIndex::new(index).map_err(|error| text(&error))?;
+        let bytes = reader.entry(index).map_err(|error| text(&error))?;
+        let applied = match Entry::decode(&bytes).map_err(|error| text(&error))? {
+            Entry::OrderedTime(ordered) => registry.advance(OrderedTime(ordered.time.0)).map(drop),
+            Entry::RegistryOperation(operation) => {
+                let operation = SignedOperation::decode(operation.as_bytes()).map_err(|error| text(&error))?;
+                let operation = operation.verify(registry.network()).map_err(|error| text(&error))?;
+                registry.apply(&operation, registry.time()).map(drop)
+            }
+            Entry::Attestation(_) | Entry::CouncilChange(_) => Ok(()),
+        };
+        applied.map_err(|rejection| format!("entry {index} has no effect: {rejection}"))?;
+    }
+    let Some(note) = core.ledger().certified_from(size).map_err(|error| text(&error))? else { return Ok(()) };
+    let note = Note::parse(note.as_bytes()).map_err(|error| text(&error))?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|error| text(&error))?;
+    let Some(stamp) = BatchStamp::of(&checkpoint).map_err(|error| text(&error))? else { return Ok(()) };
+    registry.advance(OrderedTime(stamp.time.0)).map_err(|rejection| text(&rejection))?;
+    if registry.digest() == stamp.registry {
+        Ok(())
+    } else {
+        Err(format!("the log of {size} entries replays to another registry than was certified"))
+    }
+}
+
 impl Invariant for Registry {
     fn name(&self) -> &'static str {
         "registry"
@@ -45,5 +79,9 @@ impl Invariant for Registry {
     fn started(&mut self, _: &Facts<'_>, member: ReplicaId, core: &Core<Tampered>) -> Verdict {
         self.seen.remove(&member);
         self.compare(member, core)
+    }
+
+    fn ended(&mut self, facts: &Facts<'_>, cores: &[&Core<Tampered>]) -> Verdict {
+        cores.iter().try_for_each(|core| follows_from_log(facts, core))
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let decoded = Entry::decode(&bytes).map_err(|error| not_an_entry(&error))?;
     let attestation = match &decoded {
         Entry::Attestation(attestation) => Some(attestation),
-        Entry::CouncilChange(_) => None,
+        Entry::RegistryOperation(_) | Entry::CouncilChange(_) | Entry::OrderedTime(_) => None,
     };
     let entry = ShownEntry {
         shown: tail::shown(arguments.index, &bytes, &decoded).map_err(|error| not_an_entry(&error))?,

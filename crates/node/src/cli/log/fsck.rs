@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use crate::{
     cli::{Failure, output::Output},
-    codec,
     core::{CouncilHistory, Genesis, State},
     runtime::Config,
 };
@@ -85,8 +84,8 @@ fn council(genesis: Genesis, state: &[u8]) -> Result<CouncilHistory, Failure> {
     if state.is_empty() {
         return CouncilHistory::new(genesis).map_err(Failure::unreachable);
     }
-    let state: State = codec::decode(state).map_err(Failure::unreachable)?;
-    CouncilHistory::decode(genesis, &state.council).map_err(Failure::unreachable)
+    let state = State::decode(state).map_err(Failure::unreachable)?;
+    CouncilHistory::decode(genesis, &state.position.council).map_err(Failure::unreachable)
 }
 
 /// Checks every certified checkpoint: its quorum, and its root against the log's.

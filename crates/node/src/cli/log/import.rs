@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         for entry in &entries {
             match Entry::decode(entry) {
                 Ok(Entry::Attestation(attestation)) => attestations.push(attestation),
-                Ok(Entry::CouncilChange(_)) | Err(_) => imported.skipped += 1,
+                Ok(_) | Err(_) => imported.skipped += 1,
             }
         }
         runtime.block_on(submit(&client, &attestations, &mut imported, output))?;

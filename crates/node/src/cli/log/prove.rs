@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let receipt = match &entry {
         Entry::Attestation(attestation) => Receipt::new(attestation, index, proof, &log.note),
         // A C2SP tlog-proof all the same; 'jurat verify' has no file to hold it against.
-        Entry::CouncilChange(_) => Receipt::without_extra(index, proof, &log.note),
+        _ => Receipt::without_extra(index, proof, &log.note),
     };
     let receipt = receipt.to_string();
     if let Some(out) = &arguments.out {

@@ -4,8 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use jurat_log::{
-    Attestation, Checkpoint, Entry, Note, TILE_WIDTH, TileCoord, TileKind, split_bundle, validate_attestation,
+    Checkpoint, Entry, Note, OrderedTime, TILE_WIDTH, TileCoord, TileKind, split_bundle, validate_attestation,
 };
+use jurat_trust::{Operation, SequenceDomain, SignedOperation};
 use serde::Serialize;
 
 use crate::{
@@ -45,6 +46,44 @@ pub(super) struct Shown {
     subjects: Vec<ShownSubject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<ShownChange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<ShownOperation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordered: Option<ShownTime>,
+}
+
+impl Shown {
+    const fn new(index: u64, leaf_hash: String, kind: &'static str) -> Self {
+        Self {
+            index,
+            leaf_hash,
+            kind,
+            attestor: None,
+            predicate_type: None,
+            subjects: Vec::new(),
+            change: None,
+            operation: None,
+            ordered: None,
+        }
+    }
+}
+
+/// A registry operation that took effect.
+#[derive(Debug, Serialize)]
+struct ShownOperation {
+    federation: String,
+    /// What its sequence counts.
+    domain: SequenceDomain,
+    sequence: u64,
+    /// How many keys signed.
+    signatures: usize,
+}
+
+/// When the operations that follow were ordered.
+#[derive(Debug, Serialize)]
+struct ShownTime {
+    sequence: u64,
+    time: String,
 }
 
 /// A request to change the council. Whether it took effect, `jurat council show` tells.
@@ -128,49 +167,58 @@ async fn show_bundle(
     Ok(())
 }
 
-/// What is shown of an entry; an error if the change of the council in it can't be read.
-pub(super) fn shown(index: u64, bytes: &[u8], entry: &Entry) -> Result<Shown, LayoutError> {
-    match entry {
-        Entry::Attestation(attestation) => Ok(shown_attestation(index, bytes, attestation)),
-        Entry::CouncilChange(change) => {
-            CouncilChange::decode(change.as_bytes()).map(|change| shown_change(index, bytes, &change))
-        }
-    }
-}
-
-fn shown_attestation(index: u64, bytes: &[u8], attestation: &Attestation) -> Shown {
-    let statement = validate_attestation(attestation).ok();
-    let subjects = statement.iter().flat_map(jurat_log::Statement::subjects);
-    Shown {
-        index,
-        leaf_hash: jurat_log::leaf_hash(bytes).to_string(),
-        kind: "attestation",
-        attestor: Some(attestation.attestor().to_string()),
-        predicate_type: statement.as_ref().map(|statement| statement.predicate_type().to_owned()),
-        subjects: subjects
-            .map(|subject| ShownSubject {
+/// What is shown of an entry; an error if what is in it can't be read.
+pub(super) fn shown(index: u64, bytes: &[u8], entry: &Entry) -> Result<Shown, Unreadable> {
+    let shown = |kind| Shown::new(index, jurat_log::leaf_hash(bytes).to_string(), kind);
+    Ok(match entry {
+        Entry::Attestation(attestation) => {
+            let statement = validate_attestation(attestation).ok();
+            let subjects = statement.iter().flat_map(jurat_log::Statement::subjects);
+            let subject = |subject: &jurat_log::Subject| ShownSubject {
                 name: subject.name().map(str::to_owned),
                 sha256: subject.sha256().map(|digest| digest.to_string()),
-            })
-            .collect(),
-        change: None,
-    }
+            };
+            Shown {
+                attestor: Some(attestation.attestor().to_string()),
+                predicate_type: statement.as_ref().map(|statement| statement.predicate_type().to_owned()),
+                subjects: subjects.map(subject).collect(),
+                ..shown("attestation")
+            }
+        }
+        Entry::RegistryOperation(operation) => {
+            let signed = SignedOperation::decode(operation.as_bytes())?;
+            let Operation { federation, sequence, act } = signed.operation();
+            let operation = ShownOperation {
+                federation: federation.to_string(),
+                domain: act.domain(),
+                sequence: *sequence,
+                signatures: signed.signatures().len(),
+            };
+            Shown { operation: Some(operation), ..shown("registry-operation") }
+        }
+        Entry::CouncilChange(change) => {
+            let change = CouncilChange::decode(change.as_bytes())?;
+            let (joins, leaves) = match change.change() {
+                MembershipChange::Add(newcomer) => (Some(newcomer.name.to_string()), None),
+                MembershipChange::Remove(id) => (None, Some(id.0)),
+            };
+            let change = ShownChange { epoch: change.epoch().0, joins, leaves };
+            Shown { change: Some(change), ..shown("council-change") }
+        }
+        Entry::OrderedTime(OrderedTime { sequence, time }) => {
+            let time = crate::time::rfc3339(time.0);
+            Shown { ordered: Some(ShownTime { sequence: *sequence, time }), ..shown("ordered-time") }
+        }
+    })
 }
 
-fn shown_change(index: u64, bytes: &[u8], change: &CouncilChange) -> Shown {
-    let (joins, leaves) = match change.change() {
-        MembershipChange::Add(newcomer) => (Some(newcomer.name.to_string()), None),
-        MembershipChange::Remove(id) => (None, Some(id.0)),
-    };
-    Shown {
-        index,
-        leaf_hash: jurat_log::leaf_hash(bytes).to_string(),
-        kind: "council-change",
-        attestor: None,
-        predicate_type: None,
-        subjects: Vec::new(),
-        change: Some(ShownChange { epoch: change.epoch().0, joins, leaves }),
-    }
+/// Why what is in an entry can't be shown.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Change(#[from] LayoutError),
+    #[error(transparent)]
+    Operation(#[from] jurat_trust::DecodeError),
 }
 
 pub(super) fn describe(shown: &Shown) -> String {
@@ -188,6 +236,12 @@ pub(super) fn describe(shown: &Shown) -> String {
             (None, id) => format!("replica {} leaves", id.unwrap_or_default()),
         };
         return format!("{:>8}  (council)  {who} at the end of epoch {epoch}", shown.index);
+    }
+    if let Some(ShownOperation { federation, domain, sequence, .. }) = &shown.operation {
+        return format!("{:>8}  (registry)  {federation}, {domain} operation {sequence}", shown.index);
+    }
+    if let Some(ShownTime { sequence, time }) = &shown.ordered {
+        return format!("{:>8}  (time)  {time}, sequence {sequence}", shown.index);
     }
     let attestor = shown.attestor.as_deref().and_then(|vkey| vkey.split('+').next()).unwrap_or_default();
     format!("{:>8}  {attestor}  {}", shown.index, subjects.join(", "))

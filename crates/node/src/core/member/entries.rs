@@ -16,6 +16,8 @@ const FETCHES_PER_SECOND: u64 = 50_000;
 const FETCHES_AT_ONCE: u64 = 100_000;
 /// Bytes of entries sent in answer to one frame.
 const FETCH_ANSWER_BYTES: usize = 4 << 20;
+/// Records read for entries that were refused, in answer to one frame.
+const FETCH_RECORDS: usize = 4;
 
 impl<L: Ledger> Core<L> {
     pub(super) fn on_submitted(&mut self, entries: Vec<CheckedEntry>) {
@@ -103,7 +105,7 @@ impl<L: Ledger> Core<L> {
             self.counters.refused_fetches += 1;
             return;
         }
-        let (mut found, mut bytes) = (Vec::new(), 0);
+        let (mut found, mut bytes, mut refused) = (Vec::new(), 0, Vec::new());
         for leaf in leaves.iter().take(FETCH_LIMIT) {
             let entry = match self.pool.get(leaf) {
                 Some(entry) => Some(entry.clone()),
@@ -112,11 +114,18 @@ impl<L: Ledger> Core<L> {
                     Err(error) => return self.halt(error),
                 },
             };
+            if entry.is_none() {
+                refused.push(*leaf);
+            }
             bytes += entry.as_ref().map_or(0, |entry| entry.0.len());
             if bytes > FETCH_ANSWER_BYTES {
                 break;
             }
             found.extend(entry);
+        }
+        match self.refused_bodies(&refused, FETCH_RECORDS) {
+            Ok(bodies) => found.extend(bodies.into_values()),
+            Err(error) => return self.halt(error),
         }
         self.spread(Recipient::One(from), found);
     }
@@ -129,8 +138,8 @@ impl<L: Ledger> Core<L> {
                 continue;
             }
             match self.ledger.index_of(&request.0) {
-                Ok(Some(_)) => self.consensus(Input::Held(request)),
-                Ok(None) => missing.push(request.0),
+                Ok(None) if self.refused.sequence_of(&request.0).is_none() => missing.push(request.0),
+                Ok(_) => self.consensus(Input::Held(request)),
                 Err(error) => return self.halt(error),
             }
         }

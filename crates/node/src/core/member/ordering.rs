@@ -3,15 +3,14 @@
 use jurat_crypto::Digest;
 use jurat_log::{BatchStamp, UnixMillis};
 use jurat_pbft::{
-    Change, Decision, Input, MAX_LINKS_AHEAD, Message, Outbound, Ready, Recipient, RequestDigest, Sequence,
-    StateDigest,
+    Change, Decision, Input, MAX_LINKS_AHEAD, Message, Outbound, Ready, Recipient, Sequence, StateDigest,
 };
 use jurat_trust::OrderedTime;
 
-use super::Core;
-use crate::{
-    codec,
-    core::{Frame, Halt, Ledger, LedgerError, Record, Sealed, recovery::Executed, state_digest},
+use super::{Core, folding::Folded};
+use crate::core::{
+    Appended, CheckedEntry, Frame, Halt, Ledger, LedgerError, OrderRefusal, Record, RegistryStep, Sealed,
+    recovery::Executed, state_digest,
 };
 
 impl<L: Ledger> Core<L> {
@@ -44,9 +43,12 @@ impl<L: Ledger> Core<L> {
             let links = links.into_iter().map(|link| Frame::Consensus(Message::Epoch(link)));
             self.effects.frames.extend(links.map(|frame| (Recipient::One(range.to), frame)));
             for sequence in range.from.0..=range.through.0 {
-                match self.decided(Sequence(sequence)) {
-                    Ok(Some(message)) => {
+                match self.executed_at(Sequence(sequence)) {
+                    Ok(Some(Executed { batch, proof, refused, .. })) => {
+                        let message = Message::Decided(batch, proof);
                         self.effects.frames.push((Recipient::One(range.to), Frame::Consensus(message)));
+                        // Nobody finds these in a log.
+                        self.spread(Recipient::One(range.to), refused);
                     }
                     Ok(None) => {}
                     Err(error) => return self.halt(error),
@@ -81,37 +83,35 @@ impl<L: Ledger> Core<L> {
     /// state after it, and how it changes the council if it does.
     pub(super) fn execute(&mut self, decision: Decision) -> Result<(StateDigest, Option<Change>), Halt> {
         let Decision { sequence, time, batch, proof } = decision;
-        let mut entries = Vec::with_capacity(batch.requests.len());
-        for RequestDigest(leaf) in &batch.requests {
-            if self.ledger.index_of(leaf)?.is_some() {
-                self.counters.duplicate_entries += 1;
-                self.pool.remove(leaf);
-                continue;
-            }
-            let entry = self.pool.remove(leaf).ok_or(Halt::MissingEntry(*leaf))?;
-            entries.push(entry);
-        }
-        if !batch.is_null() {
-            // The replica's times only go forward.
-            let _ = self.registry.advance(OrderedTime(time.0));
-            self.registry.settle();
-        }
+        let entries = self.take_bodies(&batch)?;
+        let bodies = entries.iter().map(|entry| entry.bytes().clone()).collect();
+        let time = UnixMillis(time.0);
+        let Folded { logged, refused, operations } =
+            if batch.is_null() { Folded::default() } else { self.fold(sequence, time, entries) };
         self.counters.executed_batches += 1;
-        self.counters.executed_entries += entries.len() as u64;
-        let executed =
-            Executed { batch, proof, entries: entries.iter().map(|entry| entry.bytes().clone()).collect() };
-        let change = self.change_in(&entries);
-        let leaves: Vec<Digest> = entries.iter().map(|entry| *entry.leaf()).collect();
-        let appended = self.ledger.append(sequence.0, UnixMillis(time.0), executed.to_record(), entries)?;
+        self.counters.executed_entries += logged.len() as u64;
+        let executed = Executed {
+            batch,
+            proof,
+            refused: refused.iter().map(|(entry, _)| entry.bytes().clone()).collect(),
+            entries: bodies,
+        };
+        let change = self.change_in(&logged);
+        let leaves: Vec<Digest> = logged.iter().map(|entry| *entry.leaf()).collect();
+        let appended = self.ledger.append(sequence.0, time, executed.to_record(), logged)?;
         self.unstored.insert(sequence, executed);
+        self.note_refused(sequence, refused);
         if !leaves.is_empty() {
             let stamp = BatchStamp {
                 epoch: self.history.council().epoch().0,
                 sequence: sequence.0,
-                time: UnixMillis(time.0),
+                time,
                 registry: self.registry.digest(),
             };
             self.stamp = Some(stamp);
+            let at = OrderedTime(time.0);
+            let Appended { size, root } = appended;
+            self.effects.registry.push(RegistryStep { time: at, operations, size, root });
             self.cosign(appended.size, appended.root, stamp)?;
             self.effects.executed.push((leaves, appended.size));
         }
@@ -124,11 +124,24 @@ impl<L: Ledger> Core<L> {
         Ok((state, change))
     }
 
-    /// The decision of a sequence, for a member that falls behind.
-    pub(super) fn decided(&self, sequence: Sequence) -> Result<Option<Message>, LedgerError> {
+    /// Notes and tells what a sequence refused.
+    fn note_refused(&mut self, sequence: Sequence, refused: Vec<(CheckedEntry, OrderRefusal)>) {
+        let leaves: Vec<Digest> = refused.iter().map(|(entry, _)| *entry.leaf()).collect();
+        if !leaves.is_empty() {
+            self.effects.records.push(Record::Refused { sequence: sequence.0, leaves: leaves.clone() });
+        }
+        // What is proposed lies at most a window beyond what is delivered, and that at most two
+        // beyond what is executed.
+        let oldest = Sequence(sequence.0.saturating_sub(4 * self.limits.consensus.window));
+        self.refused.note(sequence, leaves, oldest);
+        self.effects.refused.extend(refused.into_iter().map(|(entry, reason)| (*entry.leaf(), reason)));
+    }
+
+    /// What was decided and executed as a sequence; its entries are in the log, or here if refused.
+    pub(super) fn executed_at(&self, sequence: Sequence) -> Result<Option<Executed>, LedgerError> {
         let Some(record) = self.ledger.record(sequence.0)? else { return Ok(None) };
-        let decided: Executed = codec::decode(&record)
-            .map_err(|error| LedgerError(format!("the record of sequence {sequence} is damaged: {error}")))?;
-        Ok(Some(Message::Decided(decided.batch, decided.proof)))
+        Executed::of_record(&record)
+            .map(Some)
+            .map_err(|error| LedgerError(format!("the record of sequence {sequence} is damaged: {error}")))
     }
 }

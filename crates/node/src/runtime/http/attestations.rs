@@ -13,17 +13,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jurat_crypto::Digest;
-use jurat_log::{Attestation, AttestationError, Entry, EntryError, EnvelopeError, LeafIndex, StatementError};
+use jurat_log::{Attestation, AttestationError, Entry, EnvelopeError, LeafIndex};
+use jurat_trust::OrderedTime;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{problem::Problem, state::Shared};
+use super::{problem::Problem, refusals, state::Shared};
 use crate::{
-    core::{EntryBytes, EntryRefusal},
-    runtime::{driver, receipts::ReceiptAnswer},
+    core::{CheckedEntry, EntryBytes, OrderRefusal},
+    runtime::{clock::unix_millis, driver, receipts::ReceiptAnswer, waiters::Outcome},
 };
 
 /// Attestations in one request at most.
@@ -176,7 +177,7 @@ enum Taken {
     /// In the log already.
     Logged(Digest, LeafIndex),
     /// New, or waiting already.
-    Waiting(Digest, oneshot::Receiver<()>),
+    Waiting(Digest, oneshot::Receiver<Outcome>),
 }
 
 /// Checks, submits and, if asked to, waits. An error here is about the node, not a line.
@@ -251,7 +252,7 @@ fn answer(outcome: Result<ReceiptAnswer, Problem>) -> Answer {
 
 /// Checks signatures and gives what holds to the core; what does not becomes a refusal.
 async fn submit_checked(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     unchecked: Vec<EntryBytes>,
     places: &[usize],
     taken: &mut [Taken],
@@ -262,8 +263,11 @@ async fn submit_checked(
     let mut good = Vec::new();
     for (place, verdict) in places.iter().zip(verdicts) {
         match verdict {
-            Ok(entry) => good.push(entry),
-            Err(refusal) => taken[*place] = Taken::Refused(refusal_problem(&refusal)),
+            Ok(entry) => match foresee(shared, &entry).await {
+                Ok(()) => good.push(entry),
+                Err(refusal) => taken[*place] = Taken::Refused(refusals::of_order(&refusal)),
+            },
+            Err(refusal) => taken[*place] = Taken::Refused(refusals::of_entry(&refusal)),
         }
     }
     if good.is_empty() {
@@ -275,11 +279,30 @@ async fn submit_checked(
     durable.await.map_err(|_| stopping())
 }
 
+/// Whether an entry would be refused if it were ordered now.
+async fn foresee(shared: &Arc<Shared>, entry: &CheckedEntry) -> Result<(), OrderRefusal> {
+    let judge = |entry: &CheckedEntry, registry: &jurat_trust::Registry| {
+        entry.judge(registry, registry.time().max(OrderedTime(unix_millis())))
+    };
+    if !entry.is_operation() {
+        // Keys that went out of use never come back, so what was known lately will do.
+        return shared.registry.glance().map_or(Ok(()), |seen| judge(entry, &seen.registry));
+    }
+    let (entry, shared) = (entry.clone(), shared.clone());
+    let judged = tokio::task::spawn_blocking(move || {
+        let judged = judge(&entry, &shared.registry.read().registry);
+        // Another copy of it may have taken effect meanwhile.
+        let is_logged = shared.reader.index_of(entry.leaf()).is_ok_and(|index| index.is_some());
+        if is_logged { Ok(()) } else { judged }
+    });
+    judged.await.unwrap_or(Ok(()))
+}
+
 /// Waits for `done`, then makes the receipt. The inner error is about this entry.
 async fn receipt_when(
     shared: &Arc<Shared>,
     leaf: Digest,
-    done: oneshot::Receiver<()>,
+    done: oneshot::Receiver<Outcome>,
     deadline: Instant,
 ) -> Result<Result<ReceiptAnswer, Problem>, Problem> {
     let (mut done, mut no_quorum_since) = (Some(done), None);
@@ -304,11 +327,11 @@ async fn receipt_when(
         let next_look = (now + LOOK_AGAIN).min(deadline);
         match &mut done {
             None => sleep_until(next_look).await,
-            Some(waiting) => {
-                if timeout_at(next_look, waiting).await.is_ok() {
-                    done = None;
-                }
-            }
+            Some(waiting) => match timeout_at(next_look, waiting).await {
+                Ok(Ok(Err(refusal))) => return Ok(Err(refusals::of_order(&refusal))),
+                Ok(_) => done = None,
+                Err(_) => {}
+            },
         }
     }
 }
@@ -332,6 +355,9 @@ pub(crate) async fn receipt(State(shared): State<Arc<Shared>>, Path(leaf_hash): 
     match shared.receipts.receipt_of(&leaf) {
         Ok(Some(receipt)) => Json(receipt).into_response(),
         Ok(None) => {
+            if let Some(refusal) = shared.waiters.why_refused(&leaf) {
+                return refusals::of_order(&refusal).into_response();
+            }
             let detail = "no entry with this leaf hash is logged and certified here";
             Problem::new(StatusCode::NOT_FOUND, "no such receipt", detail).into_response()
         }
@@ -374,39 +400,4 @@ fn envelope_problem(error: &EnvelopeError) -> Problem {
         EnvelopeError::TooLarge(_) | EnvelopeError::NotUtf8 => "the envelope",
     };
     Problem::new(status, "not an attestation", error.to_string()).field(field)
-}
-
-fn refusal_problem(refusal: &EntryRefusal) -> Problem {
-    let unprocessable = |title, field: String| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, title, refusal.to_string()).field(field)
-    };
-    match refusal {
-        EntryRefusal::Signature => unprocessable("bad signature", "signatures[0].sig".into()),
-        EntryRefusal::Statement(error) => {
-            let field = match error {
-                StatementError::PayloadType(_) => "payloadType".to_owned(),
-                StatementError::Json(error) if error.place == "the statement" => "payload".into(),
-                StatementError::Json(error) => format!("payload.{}", error.place),
-                StatementError::Type(_) => "payload._type".into(),
-                StatementError::NoSubject => "payload.subject".into(),
-                StatementError::NoDigest(place)
-                | StatementError::EmptyDigest(place)
-                | StatementError::Sha256(place) => {
-                    format!("payload.{place}")
-                }
-                StatementError::PredicateType => "payload.predicateType".into(),
-                StatementError::Attestor(_) | StatementError::OtherAttestor { .. } => {
-                    "payload.attestor".into()
-                }
-                StatementError::NotUtf8 => "payload".into(),
-            };
-            unprocessable("not a statement", field)
-        }
-        EntryRefusal::Entry(EntryError::TooLong(_)) => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", refusal.to_string()).field("payload")
-        }
-        EntryRefusal::Entry(_) | EntryRefusal::Change(_) => {
-            unprocessable("not an attestation", "the envelope".into())
-        }
-    }
 }

@@ -82,10 +82,11 @@ impl Collector for NodeMetrics {
             let gauge = ConstGauge::new(as_gauge(value));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
-        let counts: [(&str, &str, u64); 23] = [
+        let counts: [(&str, &str, u64); 24] = [
             ("executed_entries", "Entries executed", counters.executed_entries),
             ("executed_batches", "Batches executed", counters.executed_batches),
             ("duplicate_entries", "Entries in batches that were logged already", counters.duplicate_entries),
+            ("applied_operations", "Registry operations that took effect", counters.applied_operations),
             (
                 "ineffective_changes",
                 "Changes of the council in batches that had no effect",
@@ -160,6 +161,12 @@ impl Collector for NodeMetrics {
             ("connection", shared.http_stats.connections_refused.load(Relaxed)),
         ];
         labelled(&mut encoder, "http_refused", "Requests and connections turned away", "reason", http)?;
+        let refused_in_order = [
+            ("operation", counters.refused_operations),
+            ("revoked key", counters.refused_attestations),
+        ];
+        let help = "Ordered entries that were not taken into the log";
+        labelled(&mut encoder, "refused_in_order", help, "reason", refused_in_order)?;
         labelled(&mut encoder, "links", "What happened on links", "event", shared.link_counters.all())?;
         let refused = detail.refused.iter().map(|(refusal, count)| (format!("{refusal:?}"), *count));
         labelled(&mut encoder, "consensus_refused", "Consensus messages not acted on", "reason", refused)?;
