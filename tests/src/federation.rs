@@ -29,9 +29,8 @@ impl Federation {
     /// A federation that is yet to register; its keys follow from its name.
     #[must_use]
     pub fn named(council: &Council, name: &str) -> Self {
-        let key = |use_: &str| {
-            SigningKey::from_seed(Digest::of(format!("{name} {use_}").as_bytes()).as_bytes())
-        };
+        let key =
+            |use_: &str| SigningKey::from_seed(Digest::of(format!("{name} {use_}").as_bytes()).as_bytes());
         let (admin, team) = (key("admin"), key("team"));
         let id = FederationId::new(name).expect("an id");
         Self { id, admin, team, network: council.network() }

@@ -51,8 +51,7 @@ impl Cores {
                 .unwrap()
         };
         let members = seeds.iter().map(core).collect();
-        let mut cores =
-            Self {
+        let mut cores = Self {
             members,
             ahead,
             halted: [const { None }; 4],
@@ -131,7 +130,8 @@ impl Cores {
 
 fn check(entries: Vec<EntryBytes>, network: NetworkId) -> (Vec<CheckedEntry>, usize) {
     let count = entries.len();
-    let passed: Vec<CheckedEntry> = check_entries(entries, network, rand::rng()).into_iter().flatten().collect();
+    let passed: Vec<CheckedEntry> =
+        check_entries(entries, network, rand::rng()).into_iter().flatten().collect();
     let refused = count - passed.len();
     (passed, refused)
 }

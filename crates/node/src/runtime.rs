@@ -140,7 +140,7 @@ pub async fn run(
     let (requests, request_queue) = mpsc::channel(EVENT_QUEUE);
     let (back, back_queue) = mpsc::unbounded_channel();
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (checker, checker_stats) = 
+    let (checker, checker_stats) =
         checker::Checker::start(workers, genesis.network(), peers.clone(), events.clone());
     let waiters = Arc::new(waiters::Waiters::default());
     let registry = Arc::new(registry_view::RegistryView::new(&core));
@@ -178,6 +178,7 @@ pub async fn run(
             minimum_index: jurat_log::TreeSize::new(config.http.minimum_index)
                 .unwrap_or(jurat_log::TreeSize::MAX),
         },
+        registry_turns: http::registry_turns(),
         body_room: http::body_room(),
         http_stats: http::HttpStats::default(),
     });

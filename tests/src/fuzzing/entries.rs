@@ -36,7 +36,10 @@ pub(super) fn entry_seeds() -> Vec<Seed> {
         seed("short", Entry::Attestation(short.expect("an attestation")).encode()),
         seed("change", Entry::CouncilChange(change.expect("a change")).encode()),
         seed("operation", Entry::RegistryOperation(operation.expect("an operation")).encode()),
-        seed("time", Entry::OrderedTime(OrderedTime { sequence: 7, time: UnixMillis(1_700_000_000_000) }).encode()),
+        seed(
+            "time",
+            Entry::OrderedTime(OrderedTime { sequence: 7, time: UnixMillis(1_700_000_000_000) }).encode(),
+        ),
     ]
 }
 

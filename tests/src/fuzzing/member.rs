@@ -115,7 +115,9 @@ fn member_keys(me: ReplicaId) -> Keys {
 
 fn checked(entry: u8) -> CheckedEntry {
     let bytes = EntryBytes(fixtures::entry(entry % forge::REQUESTS).encode().into());
-    let [verdict] = check_entries(vec![bytes], fixtures::genesis().network(), StdRng::seed_from_u64(0)).try_into().expect("one verdict");
+    let [verdict] = check_entries(vec![bytes], fixtures::genesis().network(), StdRng::seed_from_u64(0))
+        .try_into()
+        .expect("one verdict");
     verdict.expect("the fixture is an entry")
 }
 
@@ -177,7 +179,8 @@ impl World {
                 }
             }
             for (from, entries) in check {
-                let verdicts = check_entries(entries, fixtures::genesis().network(), StdRng::seed_from_u64(0));
+                let verdicts =
+                    check_entries(entries, fixtures::genesis().network(), StdRng::seed_from_u64(0));
                 let all = verdicts.len();
                 let entries: Vec<_> = verdicts.into_iter().filter_map(Result::ok).collect();
                 events.push(Event::Checked { from, refused: all - entries.len(), entries });

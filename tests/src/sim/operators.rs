@@ -98,7 +98,8 @@ impl World {
         let entries = changes
             .iter()
             .map(|change| EntryBytes(change.to_entry().expect("a short change").encode().into()));
-        let checked = check_entries(entries.collect(), self.setting.genesis.network(), StdRng::seed_from_u64(0));
+        let checked =
+            check_entries(entries.collect(), self.setting.genesis.network(), StdRng::seed_from_u64(0));
         let checked = checked.into_iter().map(|entry| entry.expect("a change that can be read")).collect();
         let takes = |id: &&ReplicaId| {
             let process = &self.processes[usize::from(id.0)];

@@ -6,7 +6,9 @@ use data_encoding::BASE64;
 use jurat::core::{CouncilChange, MembershipChange};
 use jurat_crypto::Digest;
 use jurat_pbft::{Epoch, ReplicaId};
-use jurat_tests::{Answer, Council, Federation, TILED_ORIGIN, TiledLog, jurat, path, tiled_policy, until_true};
+use jurat_tests::{
+    Answer, Council, Federation, TILED_ORIGIN, TiledLog, jurat, path, tiled_policy, until_true,
+};
 use serde_json::Value;
 
 use super::{ATTESTATIONS, JSON, NDJSON, WAIT, ana, raw};
@@ -100,6 +102,24 @@ fn what_is_described_is_what_is_answered() {
         operate(OPERATIONS, &lab.registration()),
         operate(OPERATIONS, &press.trusts(1, &lab)),
         operate(OPERATIONS, b"?"),
+        get("/api/v1/registry", "/api/v1/registry"),
+        get("/api/v1/registry", "/api/v1/registry?all"),
+        get("/api/v1/registry/sequences/{federation}", "/api/v1/registry/sequences/fed:lab"),
+        get("/api/v1/federations", "/api/v1/federations?limit=2&after=fed:lab"),
+        get("/api/v1/federations", "/api/v1/federations?limit=0"),
+        get("/api/v1/federations/{federation}", "/api/v1/federations/fed%3Alab"),
+        get("/api/v1/federations/{federation}", "/api/v1/federations/fed:press"),
+        get("/api/v1/federations/{federation}/witnesses", "/api/v1/federations/fed:lab/witnesses?least=1"),
+        get("/api/v1/trust", "/api/v1/trust?source=fed:lab"),
+        get("/api/v1/trust", "/api/v1/trust"),
+        get("/api/v1/trust/graph", "/api/v1/trust/graph"),
+        get("/api/v1/trust/{source}/{target}/bootstrap", "/api/v1/trust/fed:lab/fed:node-1/bootstrap"),
+        get("/api/v1/proposals", "/api/v1/proposals"),
+        get("/api/v1/proposals/{proposal}", &format!("/api/v1/proposals/{LEAF}")),
+        get("/api/v1/proposals/{proposal}/requirements", "/api/v1/proposals/x/requirements"),
+        get("/api/v1/proposals/{proposal}/risk", &format!("/api/v1/proposals/{LEAF}/risk?approver=fed:lab")),
+        get("/api/v1/collusion", "/api/v1/collusion"),
+        get("/api/v1/collusion/{federation}", "/api/v1/collusion/fed:lab"),
         operate(OPERATIONS, &vec![0; 200_000]),
         get(SUBJECT, &format!("/api/v1/subjects/{LEAF}/proof")),
         get(SUBJECT, &format!("/api/v1/subjects/{LEAF}/proof?size=1000")),
@@ -126,7 +146,9 @@ fn methods_that_are_not_described_are_refused() {
     let description = http.get("/openapi.json").unwrap().json();
     for (path, methods) in description["paths"].as_object().unwrap() {
         let url = path.replace("{path}", "0/000").replace("{leaf_hash}", LEAF).replace("{origin}", LEAF);
-        let url = url.replace("{sha256}", LEAF);
+        let url =
+            url.replace("{sha256}", LEAF).replace("{proposal}", LEAF).replace("{federation}", "fed:lab");
+        let url = url.replace("{source}", "fed:lab").replace("{target}", "fed:press");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let head = format!(
                 "{method} {url} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use jurat_crypto::{NetworkId, SignatureBatch, VerifyingKey};
-use jurat_log::{
-    Attestation, Entry, EntryError, OrderedTime, SearchTerm, UnixMillis, validate_attestation,
-};
+use jurat_log::{Attestation, Entry, EntryError, OrderedTime, SearchTerm, UnixMillis, validate_attestation};
 use jurat_trust::{CheckedOperation, KeyBytes, OperationSignature, SignedOperation};
 use rand_core::CryptoRng;
 

@@ -134,7 +134,8 @@ impl Executed {
         let mut reader = Reader::new(record);
         let text = |error: LayoutError| error.to_string();
         let decided = reader.block("decision").map_err(text)?;
-        let (batch, proof): (Batch, CommitProof) = codec::decode(decided).map_err(|error| error.to_string())?;
+        let (batch, proof): (Batch, CommitProof) =
+            codec::decode(decided).map_err(|error| error.to_string())?;
         let mut refused = Vec::new();
         while !reader.is_empty() {
             refused.push(EntryBytes(reader.block("refused entries").map_err(text)?.into()));
@@ -248,8 +249,6 @@ impl<L: Ledger> Core<L> {
         }
         core.stamp = position.and_then(|position| position.stamp).map(Into::into);
         core.resume_signing()?;
-        core.hold(entries)?;
-        core.carry_out(ready);
         core.hold(entries)?;
         core.carry_out(ready);
         core.execute_decisions();

@@ -9,6 +9,7 @@ mod operations;
 mod problem;
 mod read;
 mod refusals;
+mod registry;
 mod search;
 mod server;
 mod state;
@@ -33,8 +34,13 @@ pub(crate) fn body_room() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(attestations::BODY_ROOM_KIB))
 }
 
+/// The turns of those who ask the registry.
+pub(crate) fn registry_turns() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(registry::AT_ONCE))
+}
+
 /// All routes of a node. `openapi.json` describes each of them.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 19] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 33] {
     [
         ("/", get(read::front_page)),
         ("/checkpoint", get(read::checkpoint)),
@@ -49,6 +55,20 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 19] {
         ("/api/v1/council", get(council::history)),
         ("/api/v1/council/changes", post(council::change)),
         ("/api/v1/operations", post(operations::submit)),
+        ("/api/v1/registry", get(registry::answer)),
+        ("/api/v1/registry/sequences/{federation}", get(registry::answer)),
+        ("/api/v1/federations", get(registry::answer)),
+        ("/api/v1/federations/{federation}", get(registry::answer)),
+        ("/api/v1/federations/{federation}/witnesses", get(registry::answer)),
+        ("/api/v1/trust", get(registry::answer)),
+        ("/api/v1/trust/graph", get(registry::answer)),
+        ("/api/v1/trust/{source}/{target}/bootstrap", get(registry::answer)),
+        ("/api/v1/proposals", get(registry::answer)),
+        ("/api/v1/proposals/{proposal}", get(registry::answer)),
+        ("/api/v1/proposals/{proposal}/requirements", get(registry::answer)),
+        ("/api/v1/proposals/{proposal}/risk", get(registry::answer)),
+        ("/api/v1/collusion", get(registry::answer)),
+        ("/api/v1/collusion/{federation}", get(registry::answer)),
         ("/api/v1/subjects/{sha256}/proof", get(subjects::proof)),
         ("/status", get(read::status)),
         ("/healthz", get(read::healthz)),

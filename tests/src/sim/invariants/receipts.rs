@@ -42,8 +42,9 @@ impl Invariant for Receipts {
         let parsed = Receipt::parse(receipt.as_bytes()).map_err(|error| error.to_string())?;
         let note = Note::parse(parsed.checkpoint().as_bytes()).map_err(|error| error.to_string())?;
         let policy = facts.policy_of(&note)?;
-        let wrong =
-            |error: &dyn fmt::Display| format!("member {member} gives a receipt that does not verify: {error}");
+        let wrong = |error: &dyn fmt::Display| {
+            format!("member {member} gives a receipt that does not verify: {error}")
+        };
         let verified = match file {
             Some(file) => {
                 let verified = verify_receipt(receipt.as_bytes(), file, &policy);
@@ -52,7 +53,8 @@ impl Invariant for Receipts {
             None => {
                 let endorsement = policy.check(&note).map_err(|error| wrong(&error))?;
                 let checkpoint = &endorsement.checkpoint;
-                let proven = parsed.proof().verify(parsed.index(), checkpoint.size(), leaf, checkpoint.root());
+                let proven =
+                    parsed.proof().verify(parsed.index(), checkpoint.size(), leaf, checkpoint.root());
                 proven.map_err(|error| wrong(&error))?;
                 parsed.index()
             }

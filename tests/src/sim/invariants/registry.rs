@@ -47,7 +47,8 @@ fn follows_from_log(facts: &Facts<'_>, core: &Core<Tampered>) -> Verdict {
         let applied = match Entry::decode(&bytes).map_err(|error| text(&error))? {
             Entry::OrderedTime(ordered) => registry.advance(OrderedTime(ordered.time.0)).map(drop),
             Entry::RegistryOperation(operation) => {
-                let operation = SignedOperation::decode(operation.as_bytes()).map_err(|error| text(&error))?;
+                let operation =
+                    SignedOperation::decode(operation.as_bytes()).map_err(|error| text(&error))?;
                 let operation = operation.verify(registry.network()).map_err(|error| text(&error))?;
                 registry.apply(&operation, registry.time()).map(drop)
             }

@@ -15,9 +15,7 @@ use jurat_pbft::{Batch, RequestDigest, Sequence};
 use jurat_trust::{CheckedOperation, KeyBytes, KeyStanding, OrderedTime, Registry};
 
 use super::Core;
-use crate::core::{
-    CheckedEntry, EntryBytes, Halt, Ledger, OrderRefusal, checking::Content,
-};
+use crate::core::{CheckedEntry, EntryBytes, Halt, Ledger, OrderRefusal, checking::Content};
 
 /// What became of a batch's entries.
 #[derive(Default)]
@@ -50,10 +48,9 @@ impl CheckedEntry {
 
 fn judge_attestor(registry: &Registry, key: &VerifyingKey) -> Result<(), OrderRefusal> {
     match registry.key_standing(key) {
-        KeyStanding::Revoked(revocation) => Err(OrderRefusal::RevokedKey {
-            key: KeyBytes::from(key),
-            grace_until: revocation.grace_until,
-        }),
+        KeyStanding::Revoked(revocation) => {
+            Err(OrderRefusal::RevokedKey { key: KeyBytes::from(key), grace_until: revocation.grace_until })
+        }
         KeyStanding::Unknown | KeyStanding::InUse | KeyStanding::InGrace(_) => Ok(()),
     }
 }
@@ -90,7 +87,8 @@ impl<L: Ledger> Core<L> {
         leaves: &[Digest],
         most: usize,
     ) -> Result<BTreeMap<Digest, EntryBytes>, Halt> {
-        let sequences: BTreeSet<_> = leaves.iter().filter_map(|leaf| self.refused.sequence_of(leaf)).collect();
+        let sequences: BTreeSet<_> =
+            leaves.iter().filter_map(|leaf| self.refused.sequence_of(leaf)).collect();
         let mut bodies = BTreeMap::new();
         for sequence in sequences.into_iter().take(most) {
             for body in self.executed_at(sequence)?.into_iter().flat_map(|executed| executed.refused) {
@@ -102,7 +100,12 @@ impl<L: Ledger> Core<L> {
     }
 
     /// Moves the registry through a batch: to its time, then through its entries in their order.
-    pub(super) fn fold(&mut self, sequence: Sequence, time: UnixMillis, entries: Vec<CheckedEntry>) -> Folded {
+    pub(super) fn fold(
+        &mut self,
+        sequence: Sequence,
+        time: UnixMillis,
+        entries: Vec<CheckedEntry>,
+    ) -> Folded {
         let at = OrderedTime(time.0);
         // The replica's times only go forward.
         let _ = self.registry.advance(at);

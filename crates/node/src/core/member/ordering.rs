@@ -3,14 +3,16 @@
 use jurat_crypto::Digest;
 use jurat_log::{BatchStamp, UnixMillis};
 use jurat_pbft::{
-    Change, Decision, Input, MAX_LINKS_AHEAD, Message, Outbound, Ready, Recipient, Sequence, StateDigest,
+    Change, Decision, Input, MAX_LINKS_AHEAD, Message, Outbound, Ready, Recipient, RequestDigest, Sequence,
+    StateDigest,
 };
 use jurat_trust::OrderedTime;
 
 use super::{Core, folding::Folded};
 use crate::core::{
     Appended, CheckedEntry, Frame, Halt, Ledger, LedgerError, OrderRefusal, Record, RegistryStep, Sealed,
-    recovery::Executed, state_digest,
+    recovery::{Executed, entry_records},
+    state_digest,
 };
 
 impl<L: Ledger> Core<L> {
@@ -129,6 +131,13 @@ impl<L: Ledger> Core<L> {
         let leaves: Vec<Digest> = refused.iter().map(|(entry, _)| *entry.leaf()).collect();
         if !leaves.is_empty() {
             self.effects.records.push(Record::Refused { sequence: sequence.0, leaves: leaves.clone() });
+        }
+        // Some may have come again since the replica delivered the batch: these wait anew.
+        let waits = |(entry, _): &&(CheckedEntry, _)| self.replica.is_waiting(&RequestDigest(*entry.leaf()));
+        let again: Vec<_> = refused.iter().filter(waits).map(|(entry, _)| entry.clone()).collect();
+        for entry in again {
+            self.pool.insert(&entry, self.now.elapsed);
+            self.effects.records.extend(entry_records(&[entry.bytes().clone()]));
         }
         // What is proposed lies at most a window beyond what is delivered, and that at most two
         // beyond what is executed.

@@ -161,10 +161,8 @@ impl Collector for NodeMetrics {
             ("connection", shared.http_stats.connections_refused.load(Relaxed)),
         ];
         labelled(&mut encoder, "http_refused", "Requests and connections turned away", "reason", http)?;
-        let refused_in_order = [
-            ("operation", counters.refused_operations),
-            ("revoked key", counters.refused_attestations),
-        ];
+        let refused_in_order =
+            [("operation", counters.refused_operations), ("revoked key", counters.refused_attestations)];
         let help = "Ordered entries that were not taken into the log";
         labelled(&mut encoder, "refused_in_order", help, "reason", refused_in_order)?;
         labelled(&mut encoder, "links", "What happened on links", "event", shared.link_counters.all())?;

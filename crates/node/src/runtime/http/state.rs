@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) peers: Arc<Peers>,
     pub(crate) history: watch::Receiver<Arc<CouncilHistory>>,
     pub(crate) http: HttpLimits,
+    pub(crate) registry_turns: Arc<Semaphore>,
     /// KiB of bodies that may still be read.
     pub(crate) body_room: Arc<Semaphore>,
     pub(crate) http_stats: HttpStats,
