@@ -138,10 +138,18 @@ impl<L: Ledger> Core<L> {
                 continue;
             }
             match self.ledger.index_of(&request.0) {
-                Ok(None) if self.refused.sequence_of(&request.0).is_none() => missing.push(request.0),
-                Ok(_) => self.consensus(Input::Held(request)),
+                Ok(Some(_)) => self.consensus(Input::Held(request)),
+                Ok(None) => missing.push(request.0),
                 Err(error) => return self.halt(error),
             }
+        }
+        // What was refused lately and is proposed again waits again, as with those who propose it.
+        match self.refused_entries(&missing, FETCH_RECORDS) {
+            Ok(again) => {
+                missing.retain(|leaf| !again.iter().any(|entry| entry.leaf() == leaf));
+                self.take_in(again);
+            }
+            Err(error) => return self.halt(error),
         }
         if missing.is_empty() {
             return;

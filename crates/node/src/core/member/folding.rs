@@ -71,13 +71,21 @@ impl<L: Ledger> Core<L> {
             }
             taken.push((leaf, waiting));
         }
-        let mut bodies = self.refused_bodies(&refused, usize::MAX)?;
-        let network = self.genesis().network();
-        let found = taken.into_iter().map(|(leaf, waiting)| {
-            let refused_before = || CheckedEntry::from_journal(bodies.remove(leaf)?, network).ok();
-            waiting.or_else(refused_before).ok_or(Halt::MissingEntry(*leaf))
-        });
+        let again = self.refused_entries(&refused, usize::MAX)?;
+        let mut again: BTreeMap<_, _> = again.into_iter().map(|entry| (*entry.leaf(), entry)).collect();
+        let found = taken
+            .into_iter()
+            .map(|(leaf, waiting)| waiting.or_else(|| again.remove(leaf)).ok_or(Halt::MissingEntry(*leaf)));
         found.collect()
+    }
+
+    /// As [`refused_bodies`](Self::refused_bodies), ready to be held.
+    pub(super) fn refused_entries(&self, leaves: &[Digest], most: usize) -> Result<Vec<CheckedEntry>, Halt> {
+        let bodies = self.refused_bodies(leaves, most)?;
+        let network = self.genesis().network();
+        let read =
+            |(leaf, body)| CheckedEntry::from_journal(body, network).map_err(|_| Halt::MissingEntry(leaf));
+        bodies.into_iter().map(read).collect()
     }
 
     /// The bodies of those among these entries that were ordered lately and refused, from so many
