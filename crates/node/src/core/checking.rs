@@ -19,6 +19,7 @@ pub struct CheckedEntry {
 }
 
 /// What executing an entry looks at.
+#[expect(clippy::large_enum_variant, reason = "nearly all entries are of the largest kind")]
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     /// An attestation by the holder of this key.
@@ -114,6 +115,7 @@ pub enum EntryRefusal {
 }
 
 /// The signatures that an entry stands on.
+#[expect(clippy::large_enum_variant, reason = "nearly all entries are of the largest kind")]
 enum Signatures {
     Attestor(Attestation),
     Signers(Vec<u8>, Vec<OperationSignature>),
@@ -129,7 +131,9 @@ impl Signatures {
                 batch.push(attestation.attestor().key(), &message, attestation.signature());
             }
             Self::Signers(message, signatures) => {
-                signatures.iter().for_each(|signed| batch.push(&signed.key, message, &signed.signature));
+                for signed in signatures {
+                    batch.push(&signed.key, message, &signed.signature);
+                }
             }
             Self::None => {}
         }

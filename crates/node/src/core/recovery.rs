@@ -159,7 +159,9 @@ impl Again {
     }
 
     fn was_refused(&mut self, leaves: Vec<Digest>) {
-        leaves.iter().for_each(|leaf| drop(self.entries.remove(leaf)));
+        for leaf in &leaves {
+            self.entries.remove(leaf);
+        }
         self.refused.extend(leaves);
     }
 }
@@ -227,7 +229,9 @@ impl<L: Ledger> Core<L> {
                     again.was_refused(leaves);
                 }
                 Record::Refused { sequence, leaves } => {
-                    leaves.iter().for_each(|leaf| drop(entries.remove(leaf)));
+                    for leaf in &leaves {
+                        entries.remove(leaf);
+                    }
                     refused.note(Sequence(sequence), leaves, Sequence(0));
                 }
             }
