@@ -4,19 +4,26 @@
 
 mod attest;
 mod client;
+mod collusion;
 mod council;
 mod demo;
 mod evidence;
+mod federation;
 mod files;
 mod find;
 mod hashcash;
 mod keygen;
 mod log;
 mod mirror;
+mod operation;
 mod output;
 mod passphrase;
+mod proposal;
+mod receipt;
+mod registry;
 mod run;
 mod status;
+mod trust;
 mod verify;
 mod witness;
 
@@ -58,6 +65,18 @@ enum Command {
     Mirror(mirror::Command),
     #[command(subcommand)]
     Evidence(evidence::Command),
+    #[command(subcommand)]
+    Federation(federation::Command),
+    #[command(subcommand)]
+    Trust(trust::Command),
+    #[command(subcommand)]
+    Proposal(proposal::Command),
+    #[command(subcommand)]
+    Collusion(collusion::Command),
+    #[command(subcommand)]
+    Registry(registry::Command),
+    #[command(subcommand)]
+    Operation(operation::Command),
 }
 
 /// Why a command did not succeed.
@@ -111,6 +130,12 @@ pub fn main() -> ExitCode {
         Command::Witness(command) => witness::run(command, output),
         Command::Mirror(command) => mirror::run(command, output),
         Command::Evidence(command) => evidence::run(command, output),
+        Command::Federation(command) => federation::run(command, output),
+        Command::Trust(command) => trust::run(command, output),
+        Command::Proposal(command) => proposal::run(command, output),
+        Command::Collusion(command) => collusion::run(command, output),
+        Command::Registry(command) => registry::run(command, output),
+        Command::Operation(command) => operation::run(command, output),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -130,4 +155,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 #[must_use]
 pub fn command() -> clap::Command {
     Arguments::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn arguments_do_not_collide() {
+        super::command().debug_assert();
+    }
 }

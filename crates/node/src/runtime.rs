@@ -34,6 +34,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+pub(crate) use clock::unix_millis;
 pub use config::{
     Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles, PeerConfig,
 };

@@ -90,9 +90,12 @@ fn commands_print_what_the_page_shows() {
         ("jurat log prune", vec![jurat(dir, "log prune copy --below 1 --json")]),
         ("jurat log import", vec![jurat(dir, &format!("log import {log} --node {node}"))]),
     ];
+    // Afterwards: the log has entries of other kinds then.
+    let registry = registry(dir, &node);
     drop(running);
     let fsck = jurat(dir, "log fsck council/node-1 --json");
-    for (command, printed) in outputs.into_iter().chain([("jurat log fsck", vec![fsck])]) {
+    let outputs = outputs.into_iter().chain(registry).chain([("jurat log fsck", vec![fsck])]);
+    for (command, printed) in outputs {
         let section = section(command);
         let examples = examples(section);
         assert_eq!(examples.len(), printed.len(), "{command}");
@@ -103,6 +106,54 @@ fn commands_print_what_the_page_shows() {
             }
         }
     }
+}
+
+/// What the commands about the registry print: of a proposal that one approval is missing for.
+fn registry(dir: &Path, node: &str) -> Vec<(&'static str, Vec<Value>)> {
+    let ask = |arguments: &str| jurat(dir, &format!("{arguments} --node {node} --json"));
+    for name in ["lab", "press", "court"] {
+        for key in [name.to_owned(), format!("{name}-board")] {
+            let made = jurat(dir, &format!("keygen --name {key} -o {key}.key --json"));
+            fs::write(dir.join(format!("{key}.pub")), made["vkey"].as_str().unwrap()).unwrap();
+        }
+        ask(&format!(
+            "federation register fed:{name} --name {name} --min-teams 1 --admin {name}.pub \
+             --team board={name}-board.pub --key {name}.key --key {name}-board.key"
+        ));
+    }
+    ask("trust establish fed:court --as fed:lab --relationship trusted --key lab.key");
+    ask("trust record fed:court went-well --as fed:lab --key lab.key");
+    let proposed = ask("proposal create --as fed:lab --team board --affects fed:press --action data.share \
+                        --description x --key lab.key --key lab-board.key --receipt proposal.jurat");
+    let id = proposed["proposal"].as_str().unwrap().to_owned();
+    ask(&format!("proposal approve {id} --as fed:lab --team board --key lab.key --key lab-board.key"));
+    ask(&format!("proposal witness {id} --as fed:court --team board --key court.key --key court-board.key"));
+    let signed =
+        ask(&format!("proposal approve {id} --as fed:press --team board --key press.key --sign-only x.json"));
+    let replayed = jurat(dir, &format!("registry replay --log {node} --policy council/policy --json"));
+    let asked = [
+        ("jurat operation show", "operation show x.json".to_owned()),
+        ("jurat federation list", "federation list".into()),
+        ("jurat federation show", "federation show fed:lab".into()),
+        ("jurat trust show", "trust show --of fed:lab".into()),
+        ("jurat trust status", "trust status fed:lab fed:court".into()),
+        ("jurat trust witnesses", "trust witnesses fed:lab".into()),
+        ("jurat trust graph", "trust graph".into()),
+        ("jurat proposal list", "proposal list".into()),
+        ("jurat proposal show", format!("proposal show {id}")),
+        ("jurat proposal check", format!("proposal check {id}")),
+        ("jurat collusion report", "collusion report".into()),
+        ("jurat collusion show", "collusion show fed:lab".into()),
+        ("jurat collusion risk", format!("collusion risk {id} --approver fed:press")),
+        ("jurat registry show", "registry show".into()),
+    ];
+    let mut printed = vec![
+        ("jurat operation submit", vec![proposed]),
+        ("jurat operation sign", vec![signed]),
+        ("jurat registry replay", vec![replayed]),
+    ];
+    printed.extend(asked.map(|(command, arguments)| (command, vec![ask(&arguments)])));
+    printed
 }
 
 /// The part of the page about a command.

@@ -85,7 +85,9 @@ impl Registry {
 const NODE_RADIUS: i64 = 8;
 /// Room for labels beside the circle.
 const LABELS: i64 = 260;
-const BOTTOM: i64 = 70;
+const BOTTOM: i64 = 90;
+/// With more arrows their scores would only hide them; they stay in the titles.
+const MOST_SCORES: usize = 60;
 
 impl TrustGraph {
     /// For Graphviz and what else reads DOT.
@@ -133,13 +135,21 @@ impl TrustGraph {
                 arrow(&mut svg, trust, place(source), place(target));
             }
         }
+        if self.trust.len() <= MOST_SCORES {
+            for trust in &self.trust {
+                if let (Some(source), Some(target)) = (find(&trust.source), find(&trust.target)) {
+                    score(&mut svg, trust, place(source), place(target));
+                }
+            }
+        }
         for (i, federation) in self.federations.iter().enumerate() {
             label(&mut svg, federation, place(i), centre);
         }
         let (x, mut y) = (20, height - BOTTOM + 10);
         for line in [
-            "Arrows lead from who trusts to who is trusted; the wider, the higher the score. Red and dashed: flagged for collusion.",
-            "Ring: on the council. Grey: suspended or quarantined. Numbers: reputation, in basis points.",
+            "Arrows lead from who trusts to who is trusted, with the score; the wider, the higher.",
+            "Red and dashed: flagged for collusion. Ring: on the council. Grey: suspended or quarantined.",
+            "Beside the names: reputation. Scores and reputations are in basis points.",
         ] {
             let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\" fill=\"#555555\">{line}</text>");
             y += 20;
@@ -149,15 +159,20 @@ impl TrustGraph {
     }
 }
 
+/// The control point of the arrow from one point to another.
+fn bend(from: (i64, i64), to: (i64, i64)) -> (i64, i64) {
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    (i64::midpoint(from.0, to.0) - dy / 8, i64::midpoint(from.1, to.1) + dx / 8)
+}
+
 /// A curve that bends to the right of its direction, so that there and back lie apart.
 fn arrow(svg: &mut String, trust: &GraphTrust, from: (i64, i64), to: (i64, i64)) {
-    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-    let bend = (i64::midpoint(from.0, to.0) - dy / 8, i64::midpoint(from.1, to.1) + dx / 8);
+    let bend = bend(from, to);
     let start = towards(from, bend, NODE_RADIUS + 4);
     let tip = towards(to, bend, NODE_RADIUS + 5);
     let end = towards(to, bend, NODE_RADIUS + 15);
-    let (colour, dashes) =
-        if trust.flagged { ("#c62828", " stroke-dasharray=\"6 4\"") } else { ("#3b6ea5", "") };
+    let dashes = if trust.flagged { " stroke-dasharray=\"6 4\"" } else { "" };
+    let colour = arrow_colour(trust);
     let width = Tenths(width(trust.score));
     let (source, target) = (Escaped(trust.source.as_str()), Escaped(trust.target.as_str()));
     let _ = writeln!(
@@ -177,6 +192,22 @@ fn arrow(svg: &mut String, trust: &GraphTrust, from: (i64, i64), to: (i64, i64))
         end.0 + uy / 2,
         end.1 - ux / 2
     );
+}
+
+/// The score on the middle of its arrow.
+fn score(svg: &mut String, trust: &GraphTrust, from: (i64, i64), to: (i64, i64)) {
+    let bend = bend(from, to);
+    let (x, y) = ((from.0 + 2 * bend.0 + to.0) / 4, (from.1 + 2 * bend.1 + to.1) / 4 + 4);
+    let (colour, score) = (arrow_colour(trust), trust.score);
+    let _ = writeln!(
+        svg,
+        "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" font-size=\"10\" fill=\"{colour}\" stroke=\"#ffffff\" \
+         stroke-width=\"3\" paint-order=\"stroke\">{score}</text>"
+    );
+}
+
+const fn arrow_colour(trust: &GraphTrust) -> &'static str {
+    if trust.flagged { "#c62828" } else { "#3b6ea5" }
 }
 
 fn label(svg: &mut String, federation: &GraphFederation, at: (i64, i64), centre: (i64, i64)) {

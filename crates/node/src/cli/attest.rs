@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use jurat_crypto::{KeyName, SecretKey, SignatureType, SigningKey, Vkey};
-use jurat_log::{Attestation, Entry, Note, Policy, Receipt, STATEMENT_PAYLOAD_TYPE, Statement, Subject};
+use jurat_log::{Attestation, Entry, Policy, STATEMENT_PAYLOAD_TYPE, Statement, Subject};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     files::{self, RECEIPT_SUFFIX, receipt_path},
     output::Output,
     passphrase::PassphraseArguments,
+    receipt::ReceiptLine,
 };
 use crate::key_file;
 
@@ -88,16 +89,6 @@ pub(super) struct Attested {
 enum Line {
     Receipt(ReceiptLine),
     Refused { error: Problem },
-}
-
-#[derive(Debug, Deserialize)]
-struct ReceiptLine {
-    index: u64,
-    leaf_hash: String,
-    log_size: u64,
-    batch_time: Option<String>,
-    cosigners: Vec<String>,
-    receipt: String,
 }
 
 /// Who attests.
@@ -286,7 +277,8 @@ fn take_receipt(prepared: &Prepared, line: &[u8], policy: Option<&Policy>) -> Re
         Line::Receipt(line) => line,
         Line::Refused { error } => return Err(error.into_failure().about(&file)),
     };
-    check_receipt(prepared, &line, policy).map_err(|reason| Failure::False(format!("{file}: {reason}")))?;
+    let leaf = Entry::Attestation(prepared.attestation.clone()).leaf_hash();
+    line.check(&leaf, policy).map_err(|reason| Failure::False(format!("{file}: {reason}")))?;
     let receipt = receipt_path(&prepared.file);
     files::write_whole(&receipt, line.receipt.as_bytes())?;
     Ok(Attested {
@@ -300,34 +292,13 @@ fn take_receipt(prepared: &Prepared, line: &[u8], policy: Option<&Policy>) -> Re
     })
 }
 
-/// Whatever the node says: the receipt must be about the very entry that was sent, and lead to
-/// the root it names. Who signed that root only a policy can tell.
-fn check_receipt(prepared: &Prepared, line: &ReceiptLine, policy: Option<&Policy>) -> Result<(), String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("the node's receipt is wrong: {error}");
-    let receipt = Receipt::parse(line.receipt.as_bytes()).map_err(|error| wrong(&error))?;
-    let leaf = Entry::Attestation(prepared.attestation.clone()).leaf_hash();
-    if line.leaf_hash != leaf.to_string() || receipt.index().value() != line.index {
-        return Err(wrong(&"it is about another entry"));
-    }
-    let note = Note::parse(receipt.checkpoint().as_bytes()).map_err(|error| wrong(&error))?;
-    let checkpoint = jurat_log::Checkpoint::parse(note.text()).map_err(|error| wrong(&error))?;
-    receipt
-        .proof()
-        .verify(receipt.index(), checkpoint.size(), &leaf, checkpoint.root())
-        .map_err(|error| wrong(&error))?;
-    if let Some(policy) = policy {
-        policy.check(&note).map_err(|error| wrong(&error))?;
-    }
-    Ok(())
-}
-
 impl Failure {
     fn about(self, what: &dyn std::fmt::Display) -> Self {
         self.map(|message| format!("{what}: {message}"))
     }
 
     /// The same failure with another message.
-    fn map(self, change: impl FnOnce(String) -> String) -> Self {
+    pub(super) fn map(self, change: impl FnOnce(String) -> String) -> Self {
         match self {
             Self::False(message) => Self::False(change(message)),
             Self::Usage(message) => Self::Usage(change(message)),

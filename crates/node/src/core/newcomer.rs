@@ -161,6 +161,12 @@ impl Newcomer {
         Self { name, keys, peer, http, proofs }
     }
 
+    /// Its link, vote, log and cosigning keys.
+    #[must_use]
+    pub const fn keys(&self) -> &[VerifyingKey; 4] {
+        &self.keys
+    }
+
     /// The member that it would be, in the council of this origin's log.
     pub fn member(&self, origin: &Origin) -> Result<Member, NewcomerError> {
         let [link, vote, log, cosign] = self.keys;

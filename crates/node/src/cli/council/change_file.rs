@@ -50,6 +50,22 @@ impl Document {
 
 /// Reads a change that is meant for the network of this history.
 pub(super) fn read(path: &Path, history: &CouncilHistory) -> Result<CouncilChange, Failure> {
+    let (network, change) = read_any(path)?;
+    let own = history.genesis().network().to_string();
+    if network != own {
+        let path = path.display();
+        return Err(Failure::False(format!("{path} is for the network {network}, this council is {own}")));
+    }
+    Ok(change)
+}
+
+/// Reads a change that somebody asks for, whatever its network.
+pub(in crate::cli) fn read_request(path: &Path) -> Result<CouncilChange, Failure> {
+    read_any(path).map(|(_, change)| change)
+}
+
+/// A change, and the network that it is for.
+fn read_any(path: &Path) -> Result<(String, CouncilChange), Failure> {
     let json = files::read_bounded(path, MAX_BYTES, "council change")?;
     let refused = |reason: &dyn std::fmt::Display| {
         Failure::False(format!("{} is no council change: {reason}; make a new request", path.display()))
@@ -57,15 +73,10 @@ pub(super) fn read(path: &Path, history: &CouncilHistory) -> Result<CouncilChang
     let document: Document = serde_json::from_slice(&json).map_err(|error| refused(&error))?;
     let bytes = BASE64.decode(document.change.as_bytes()).map_err(|error| refused(&error))?;
     let change = CouncilChange::decode(&bytes).map_err(|error| refused(&error))?;
-    let network = history.genesis().network().to_string();
-    if document.network != network {
-        let (path, other) = (path.display(), &document.network);
-        return Err(Failure::False(format!("{path} is for the network {other}, this council is {network}")));
-    }
-    if document != Document::new(network, &change) {
+    if document != Document::new(document.network.clone(), &change) {
         return Err(refused(&"its readable fields say something else than what is signed"));
     }
-    Ok(change)
+    Ok((document.network, change))
 }
 
 pub(super) fn write(path: &Path, history: &CouncilHistory, change: &CouncilChange) -> Result<(), Failure> {

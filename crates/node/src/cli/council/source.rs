@@ -48,7 +48,7 @@ pub(in crate::cli) fn read_pinned_history(
 }
 
 /// The history as a node tells it. Each step is verified; the genesis is the node's word.
-pub(super) async fn fetch(client: &Client) -> Result<CouncilHistory, Failure> {
+pub(in crate::cli) async fn fetch(client: &Client) -> Result<CouncilHistory, Failure> {
     let body = client.get("/api/v1/council").await?.success()?;
     CouncilHistory::from_json(&body)
         .map_err(|error| Failure::False(format!("the node's council history does not hold: {error}")))

@@ -8,10 +8,12 @@ use std::{
 };
 
 use clap::Args;
+use jurat_crypto::Digest;
 use jurat_log::{
     Checkpoint, Fetch, LogReader, MAX_NOTE_BYTES, MAX_RECEIPT_BYTES, Note, ReadError, Receipt, TILE_WIDTH,
-    TileCoord, TileKind, TiledNodesError, TreeSize,
+    TileCoord, TileKind, TiledNodesError, TreeSize, leaf_hash,
 };
+use serde::Deserialize;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -76,6 +78,36 @@ impl LogArguments {
         Self { log: log.into(), checkpoint: None }
     }
 
+    /// A log as of the checkpoint in a file, or its latest.
+    pub(in crate::cli) fn of(log: &str, checkpoint: Option<PathBuf>) -> Self {
+        Self { log: log.into(), checkpoint }
+    }
+
+    /// Opens the log as of a size of which the node that serves it has a checkpoint.
+    pub(in crate::cli) fn open_at(&self, size: u64, policy: Option<&Path>) -> Result<OpenedLog, Failure> {
+        let mut log = self.open(policy)?;
+        if log.checkpoint.size().value() == size {
+            return Ok(log);
+        }
+        let last =
+            size.checked_sub(1).ok_or_else(|| Failure::Usage("a log of size 0 has no checkpoint".into()))?;
+        let note = Source::new(&self.log)?.first_covering(&leaf_hash(&log.entry(last)?))?;
+        let checkpoint = parse(&note)?;
+        if checkpoint.size().value() != size {
+            return Err(Failure::False(format!(
+                "there is no checkpoint of size {size}; the first that covers its entries is of size {}",
+                checkpoint.size()
+            )));
+        }
+        if let Some(policy) = policy {
+            let checked = files::read_policy(policy)?.check(&note);
+            checked.map_err(|error| Failure::False(format!("the checkpoint: {error}")))?;
+        }
+        log.confirm(&checkpoint)?;
+        (log.note, log.checkpoint) = (note, checkpoint);
+        Ok(log)
+    }
+
     /// Opens the log. With a policy, the checkpoint must be one that it accepts.
     pub(in crate::cli) fn open(&self, policy: Option<&Path>) -> Result<OpenedLog, Failure> {
         let policy = policy.map(files::read_policy).transpose()?;
@@ -113,12 +145,12 @@ impl OpenedLog {
     }
 
     /// How many bundles of entries there are.
-    pub(super) const fn bundles(&self) -> u64 {
+    pub(in crate::cli) const fn bundles(&self) -> u64 {
         self.size().value().div_ceil(TILE_WIDTH as u64)
     }
 
     /// The entries of a bundle, checked against the checkpoint.
-    pub(super) fn bundle(&self, index: u64) -> Result<Vec<Vec<u8>>, Failure> {
+    pub(in crate::cli) fn bundle(&self, index: u64) -> Result<Vec<Vec<u8>>, Failure> {
         let mut entries = self.reader.entries(index).map_err(|error| read_failure(&error))?;
         let width = TileCoord::in_tree(TileKind::Entries, index, self.size()).map_or(0, TileCoord::width);
         entries.truncate(width);
@@ -180,6 +212,26 @@ impl Source {
             )
         })?;
         Note::parse(&bytes).map_err(|error| Failure::False(format!("the checkpoint: {error}")))
+    }
+
+    /// The first checkpoint that covers an entry: the one in its receipt.
+    fn first_covering(&mut self, leaf: &Digest) -> Result<Note, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            receipt: String,
+        }
+        let answer = self.fetch(&format!("api/v1/receipts/{leaf}"), 2 * MAX_RECEIPT_BYTES);
+        let answer = answer.map_err(Failure::unreachable)?.ok_or_else(|| {
+            Failure::Unreachable(
+                "only a node can be asked for the checkpoint of a size; of other logs give one with --checkpoint".into(),
+            )
+        })?;
+        let nonsense = |error: &dyn std::fmt::Display| {
+            Failure::Unreachable(format!("the node's receipt makes no sense: {error}"))
+        };
+        let answer: Answer = serde_json::from_slice(&answer).map_err(|error| nonsense(&error))?;
+        let receipt = Receipt::parse(answer.receipt.as_bytes()).map_err(|error| nonsense(&error))?;
+        Note::parse(receipt.checkpoint().as_bytes()).map_err(|error| nonsense(&error))
     }
 }
 

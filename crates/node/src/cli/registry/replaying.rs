@@ -1,0 +1,220 @@
+//! Rebuilding the registry from a log: every entry checked against the checkpoint, every operation's
+//! signatures and rights judged anew, the outcome held against what the council certified.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jurat_crypto::Digest;
+use jurat_log::{BatchStamp, Checkpoint, Entry};
+use jurat_trust::{OrderedTime, Registry, SignedOperation};
+
+use crate::{
+    cli::{Failure, council::read_pinned_history, log::LogArguments, log::OpenedLog},
+    core::CouncilHistory,
+};
+
+/// How much of a log, and whose signatures its checkpoint must have.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LogChoice {
+    /// Who must have signed the log's checkpoint
+    #[arg(long, value_name = "FILE", requires = "log")]
+    policy: Option<PathBuf>,
+    /// The council, whose genesis says how the registry began: council.json, genesis.json, a node's URL
+    /// or directory [default: where the log is]; without --policy its members must have signed
+    #[arg(long, alias = "genesis", value_name = "SOURCE", requires = "log")]
+    council: Option<String>,
+    /// Refuse a log of another network than this one
+    #[arg(long, value_name = "ID", requires = "log")]
+    network: Option<Digest>,
+    /// The log as of this signed checkpoint, or of the one in this receipt
+    #[arg(long, value_name = "FILE", requires = "log")]
+    checkpoint: Option<PathBuf>,
+    /// The log as of this size, of which the node at the URL has a checkpoint
+    #[arg(long, value_name = "SIZE", requires = "log", conflicts_with = "checkpoint")]
+    at: Option<u64>,
+}
+
+/// A registry that follows from a log.
+pub(in crate::cli) struct Replayed {
+    /// As of the checkpoint's batch.
+    pub(in crate::cli) registry: Registry,
+    pub(in crate::cli) checkpoint: Checkpoint,
+    /// What the checkpoint says of its batch and registry.
+    pub(super) stamp: BatchStamp,
+    /// How many operations the log has.
+    pub(super) operations: u64,
+}
+
+impl LogChoice {
+    /// Reads the whole log and folds it.
+    pub(in crate::cli) fn replay(&self, log: &str) -> Result<Replayed, Failure> {
+        if self.policy.is_none() && self.council.is_none() {
+            return Err(Failure::Usage(
+                "say who must have signed the log: --policy FILE, or --council council.json".into(),
+            ));
+        }
+        let history = match &self.council {
+            Some(council) => read_pinned_history(council, self.network)?,
+            None => read_pinned_history(log, self.network).map_err(|failure| {
+                failure.map(|message| format!("{message}; say with --council where the genesis is"))
+            })?,
+        };
+        let arguments = LogArguments::of(log, self.checkpoint.clone());
+        let opened = match self.at {
+            Some(size) => arguments.open_at(size, self.policy.as_deref())?,
+            None => arguments.open(self.policy.as_deref())?,
+        };
+        if self.policy.is_none() {
+            check_signers(&opened, &history)?;
+        }
+        let stamp = BatchStamp::of(&opened.checkpoint).map_err(|error| Failure::False(error.to_string()))?;
+        let stamp = stamp.ok_or_else(|| {
+            Failure::False("the checkpoint certifies no registry: this is no log of a Jurat council".into())
+        })?;
+        let began = history.genesis().registry().map_err(|error| Failure::False(error.to_string()))?;
+        let mut fold = Fold { registry: began, batch: None, operations: 0 };
+        for index in 0..opened.bundles() {
+            let first = index * jurat_log::TILE_WIDTH as u64;
+            for (place, entry) in (first..).zip(opened.bundle(index)?) {
+                fold.take(&entry).map_err(|reason| Failure::False(format!("entry {place}: {reason}")))?;
+            }
+        }
+        let Fold { mut registry, operations, batch } = fold;
+        if batch.is_some_and(|(sequence, _)| sequence > stamp.sequence) {
+            return Err(Failure::False(
+                "the log has operations of later batches than its checkpoint's".into(),
+            ));
+        }
+        registry
+            .advance(OrderedTime(stamp.time.0))
+            .map_err(|error| Failure::False(format!("the checkpoint's time: {error}")))?;
+        Ok(Replayed { registry, checkpoint: opened.checkpoint, stamp, operations })
+    }
+}
+
+/// The members of the checkpoint's epoch must have signed it.
+fn check_signers(opened: &OpenedLog, history: &CouncilHistory) -> Result<(), Failure> {
+    let not_signed = |error: &dyn std::fmt::Display| Failure::False(format!("the checkpoint: {error}"));
+    let epoch = history.epoch_of(&opened.checkpoint).map_err(|error| not_signed(&error))?;
+    let policy = history.policy_of(epoch).map_err(Failure::unreachable)?;
+    let policy = policy.ok_or_else(|| not_signed(&format!("no policy of epoch {epoch}")))?;
+    policy.check(&opened.note).map(|_| ()).map_err(|error| not_signed(&error))
+}
+
+impl Replayed {
+    /// The digest of the registry that followed.
+    pub(super) fn digest(&self) -> Digest {
+        self.registry.digest()
+    }
+
+    /// Holds the outcome against the certified one.
+    pub(in crate::cli) fn confirm(&self) -> Result<(), Failure> {
+        let (digest, certified) = (self.digest(), self.stamp.registry);
+        if digest == certified {
+            return Ok(());
+        }
+        Err(Failure::False(format!(
+            "the registry that follows from the log has digest {digest}, the council certified {certified}: \
+             keep the log and ask the council's members"
+        )))
+    }
+}
+
+/// A registry on its way through a log.
+struct Fold {
+    registry: Registry,
+    /// Sequence and time of the batch whose operations follow.
+    batch: Option<(u64, OrderedTime)>,
+    operations: u64,
+}
+
+impl Fold {
+    fn take(&mut self, entry: &[u8]) -> Result<(), String> {
+        match Entry::decode(entry).map_err(|error| error.to_string())? {
+            Entry::OrderedTime(ordered) => {
+                if self.batch.is_some_and(|(sequence, _)| sequence >= ordered.sequence) {
+                    return Err(format!("sequence {} does not follow the one before", ordered.sequence));
+                }
+                let time = OrderedTime(ordered.time.0);
+                self.registry.advance(time).map_err(|error| error.to_string())?;
+                self.batch = Some((ordered.sequence, time));
+            }
+            Entry::RegistryOperation(operation) => {
+                let (_, time) = self.batch.ok_or("an operation with no time before it")?;
+                let signed =
+                    SignedOperation::decode(operation.as_bytes()).map_err(|error| error.to_string())?;
+                let checked = signed.verify(self.registry.network()).map_err(|error| error.to_string())?;
+                self.registry
+                    .apply(&checked, time)
+                    .map_err(|error| format!("an operation that the registry refuses: {error}"))?;
+                self.operations += 1;
+            }
+            Entry::Attestation(_) | Entry::CouncilChange(_) => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jurat_crypto::{NetworkId, SigningKey};
+    use jurat_log::{OpaqueOperation, UnixMillis};
+    use jurat_trust::{Act, FederationId, Operation};
+
+    use super::*;
+
+    const NETWORK: NetworkId = NetworkId(Digest::from_bytes([7; 32]));
+
+    fn fold() -> Fold {
+        let (id, key) = (FederationId::new("fed:lab").unwrap(), key().verifying_key());
+        Fold { registry: Registry::founded_by(NETWORK, [(id, key)]).unwrap(), batch: None, operations: 0 }
+    }
+
+    fn key() -> SigningKey {
+        SigningKey::from_seed(&[1; 32])
+    }
+
+    fn time(sequence: u64, millis: u64) -> Vec<u8> {
+        Entry::OrderedTime(jurat_log::OrderedTime { sequence, time: UnixMillis(millis) }).encode()
+    }
+
+    fn operation(sequence: u64, network: NetworkId) -> Vec<u8> {
+        let team = jurat_trust::TeamId::new(format!("team-{sequence}")).unwrap();
+        let member = SigningKey::from_seed(&[u8::try_from(sequence).unwrap() + 1; 32]);
+        let keys = jurat_trust::KeySet::new([member.verifying_key()], 1).unwrap();
+        let act = Act::AddTeam(jurat_trust::NewTeam { id: team, keys });
+        let operation = Operation { federation: FederationId::new("fed:lab").unwrap(), sequence, act };
+        let mut signed = SignedOperation::new(operation).unwrap();
+        signed.sign(&key(), network).unwrap();
+        signed.sign(&member, network).unwrap();
+        Entry::RegistryOperation(OpaqueOperation::new(signed.encode()).unwrap()).encode()
+    }
+
+    /// What becomes of the last of these entries.
+    fn last(entries: &[Vec<u8>]) -> Result<u64, String> {
+        let (mut fold, mut outcome) = (fold(), Ok(()));
+        for entry in entries {
+            assert_eq!(outcome, Ok(()));
+            outcome = fold.take(entry);
+        }
+        outcome.map(|()| fold.operations)
+    }
+
+    #[test]
+    fn operations_follow_the_time_at_which_they_were_ordered() {
+        let (first, second) = (operation(1, NETWORK), operation(2, NETWORK));
+        assert_eq!(last(&[time(3, 10), first.clone(), second.clone()]), Ok(2));
+        assert_eq!(last(&[time(3, 10), first.clone(), time(4, 10), second.clone()]), Ok(2));
+        for (entries, reason) in [
+            (vec![first.clone()], "an operation with no time before it"),
+            (vec![time(3, 10), time(3, 11)], "sequence 3 does not follow the one before"),
+            (vec![time(3, 10), time(4, 9)], "ordered time can't go back"),
+            (vec![time(3, 10), first.clone(), first.clone()], "an operation that the registry refuses"),
+            (vec![time(3, 10), operation(1, NetworkId(Digest::of(b"another")))], "signature"),
+            (vec![b"no entry".to_vec()], "version"),
+        ] {
+            let refused = last(&entries).unwrap_err();
+            assert!(refused.contains(reason), "{refused}");
+        }
+    }
+}
