@@ -28,9 +28,8 @@ struct Client {
     leaves: bool,
     /// An honest member said that it took the entry.
     promised: bool,
-    has_receipt: bool,
-    /// An honest member said that it was refused when it was its turn.
-    refused: bool,
+    /// It has its receipt, or an honest member said that the entry was refused when it was its turn.
+    is_answered: bool,
     /// How often it asked.
     asks: u32,
 }
@@ -61,8 +60,7 @@ impl Clients {
                 via: submission.via,
                 leaves: submission.leaves,
                 promised: false,
-                has_receipt: false,
-                refused: false,
+                is_answered: false,
                 asks: 0,
             }
         };
@@ -83,14 +81,14 @@ impl Clients {
 
     /// Who waits at a member: the client, the leaf hash, the file's digest.
     pub(super) fn waiting_at(&self, process: usize) -> Vec<(Ack, Digest, Option<Digest>)> {
-        let at = self.clients.iter().enumerate().filter(|(_, client)| client.asks > 0 && !client.has_receipt);
+        let at = self.clients.iter().enumerate().filter(|(_, client)| client.asks > 0 && !client.is_answered);
         at.filter(|(_, client)| client.via == process)
             .map(|(i, client)| (i, *client.entry.leaf(), client.file))
             .collect()
     }
 
     pub(super) fn has_receipt(&mut self, client: Ack) {
-        self.clients[client].has_receipt = true;
+        self.clients[client].is_answered = true;
     }
 
     /// A member says that an entry was refused, to who waits for it there.
@@ -98,7 +96,7 @@ impl Clients {
         self.disposed.insert(leaf);
         let waits = |client: &&mut Client| client.asks > 0 && client.via == process;
         for client in self.clients.iter_mut().filter(waits) {
-            client.refused |= *client.entry.leaf() == leaf;
+            client.is_answered |= *client.entry.leaf() == leaf;
         }
     }
 }
@@ -106,7 +104,7 @@ impl Clients {
 impl Client {
     const fn is_waiting(&self) -> bool {
         let left = self.leaves && self.promised;
-        !self.has_receipt && !self.refused && !left
+        !self.is_answered && !left
     }
 }
 
