@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jurat_tests::{Council, Finished, jurat_in, path};
+use jurat_tests::{Council, Finished, jurat_in};
 use serde_json::Value;
 
 /// A council, and a directory with everybody's keys: `NAME.key` and `NAME.pub`.
@@ -72,10 +72,6 @@ impl Office {
             "federation register fed:{name} --name {name} --min-teams 1 --admin {name}.pub \
              --team board={name}-board.pub --key {name}.key --key {name}-board.key"
         ));
-    }
-
-    fn file(&self, name: &str) -> String {
-        path(&self.keys.join(name)).to_owned()
     }
 }
 
