@@ -188,7 +188,8 @@ fn what_the_log_does_not_have_is_refused() {
 #[test]
 fn appending_ends_when_nothing_is_flushed() {
     let (mut store, _) = open(&MemFs::new()).unwrap();
-    let record: Arc<[u8]> = vec![0; jurat_store::MAX_SEQUENCE_RECORD_BYTES].into();
+    // Fills what may wait without a rest.
+    let record: Arc<[u8]> = vec![0; jurat_store::MAX_UNFLUSHED_BYTES / 64].into();
     let batch = |sequence| Batch {
         sequence,
         time: UnixMillis(sequence),
@@ -203,7 +204,7 @@ fn appending_ends_when_nothing_is_flushed() {
     assert!(matches!(store.append(batch(fit as u64 + 1)), Err(LogError::NotFlushed)));
     assert!(matches!(store.reader().put_checkpoint(size(0), "note"), Err(LogError::NotFlushed)));
     assert_eq!(store.reader().head(), head);
-    let long = Arc::from(vec![0; record.len() + 1]);
+    let long = Arc::from(vec![0; jurat_store::MAX_SEQUENCE_RECORD_BYTES + 1]);
     let batch = Batch { sequence: 1, time: UnixMillis(1), record: long, entries: Vec::new() };
     assert!(matches!(store.append(batch), Err(LogError::TooLong { .. })));
 }
