@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use jurat_pbft::{
     Batch, BatchTime, Change, Config, Council, Decision, EpochChain, Evidence, Input, Message, Now, Outbound,
-    Ready, Recipient, Record, Replica, RequestDigest, Sequence, Transfer,
+    Phase, Ready, Recipient, Record, Replica, RequestDigest, Sequence, Transfer, Vote,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -505,6 +505,9 @@ impl Cluster {
         let node = &mut self.nodes[i];
         let honest = node.lie.is_none();
         node.journal.extend(records);
+        for out in sealed.iter().filter(|_| honest) {
+            assert!(stands_on(&node.journal, &out.message), "{i} says what it did not write: {out:?}");
+        }
         if let Some(halt) = halt {
             if honest {
                 self.halted.push((i, halt));
@@ -626,4 +629,27 @@ impl Cluster {
         self.next_event += 1;
         self.events.push(Reverse((at, self.next_event, event)));
     }
+}
+
+/// Whether a journal has the record that a message stands on, so that its member knows after a crash
+/// what it said.
+fn stands_on(journal: &[Record], message: &Message) -> bool {
+    let slot = |vote: &Vote| (vote.view, vote.sequence, vote.batch);
+    let is_behind = |record: &Record| match (message, record) {
+        (Message::PrePrepare(vote, _), Record::Accepted(accepted, _)) => {
+            slot(&vote.statement) == slot(&accepted.statement)
+        }
+        (Message::Vote(vote), Record::Accepted(accepted, _)) => {
+            vote.statement.phase == Phase::Prepare && slot(&vote.statement) == slot(&accepted.statement)
+        }
+        (Message::Vote(vote), Record::Prepared(certificate)) => {
+            let prepared = (certificate.view, certificate.sequence, certificate.batch);
+            vote.statement.phase == Phase::Commit && slot(&vote.statement) == prepared
+        }
+        (Message::Checkpoint(sent), Record::Checkpoint(written, _)) => sent == written,
+        (Message::ViewChange(sent), Record::ViewChange(written)) => sent == written,
+        (Message::NewView(sent), Record::NewView(written)) => sent == written,
+        _ => false,
+    };
+    journal.iter().rev().any(is_behind)
 }

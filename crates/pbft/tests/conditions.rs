@@ -1,0 +1,93 @@
+//! What must be there before one replica goes a step further.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod forge;
+
+use forge::{at, batch, certificate, commit_proof, council, id, key, request, sign, vote};
+use jurat_crypto::Digest;
+use jurat_pbft::{
+    Batch, Checkpoint, Config, Halt, Input, Message, Phase, Ready, Refusal, Replica, Sequence, StateDigest,
+};
+
+/// A backup that holds no request.
+fn backup(config: Config) -> Replica {
+    let mut replica = Replica::new(config, council(4), key(2)).unwrap();
+    for other in [0, 1, 3] {
+        replica.step(at(0), Input::Connected(id(other)));
+    }
+    let _ = replica.take_ready();
+    replica
+}
+
+fn step(replica: &mut Replica, input: Input) -> Ready {
+    replica.step(at(0), input);
+    replica.take_ready()
+}
+
+fn proposal(sequence: u64, batch: &Batch) -> Input {
+    let vote = sign(&council(4), 0, vote(Phase::PrePrepare, 0, sequence, batch));
+    Input::Message(id(0), Message::PrePrepare(vote, batch.clone()))
+}
+
+fn held(number: u64) -> Input {
+    Input::Requests(vec![(request(number), 8)])
+}
+
+fn decided(sequence: u64, batch: &Batch) -> Input {
+    let proof = commit_proof(&council(4), &[0, 1, 3], 0, sequence, batch);
+    Input::Message(id(1), Message::Decided(batch.clone(), proof))
+}
+
+fn prepares(ready: &Ready) -> usize {
+    let is_prepare =
+        |message: &Message| matches!(message, Message::Vote(vote) if vote.statement.phase == Phase::Prepare);
+    ready.sealed.iter().filter(|out| is_prepare(&out.message)).count()
+}
+
+#[test]
+fn a_proposal_is_accepted_when_its_bodies_are_held() {
+    let mut replica = backup(Config::default());
+    let ready = step(&mut replica, proposal(1, &batch(1, 0)));
+    assert_eq!((prepares(&ready), ready.records.len()), (0, 0));
+    assert_eq!(ready.wanted.iter().flat_map(|want| &want.requests).collect::<Vec<_>>(), [&request(1)]);
+    assert_eq!(prepares(&step(&mut replica, held(1))), 1);
+}
+
+#[test]
+fn a_decision_is_delivered_when_its_bodies_are_held() {
+    let mut replica = backup(Config::default());
+    let ready = step(&mut replica, decided(1, &batch(1, 0)));
+    assert!(ready.decisions.is_empty() && ready.wanted.len() == 1);
+    assert_eq!(step(&mut replica, held(1)).decisions.len(), 1);
+}
+
+#[test]
+fn each_batch_is_dated_later_than_the_one_before() {
+    for (time, accepted) in [(4, 0), (5, 0), (6, 1)] {
+        let mut replica = backup(Config::default());
+        for number in [1, 2] {
+            let _ = step(&mut replica, held(number));
+        }
+        assert_eq!(prepares(&step(&mut replica, proposal(1, &batch(1, 5)))), 1);
+        let ready = step(&mut replica, proposal(2, &batch(2, time)));
+        assert_eq!(prepares(&ready), accepted, "at {time} after 5");
+        assert_eq!(replica.refused().contains_key(&Refusal::BadTime), accepted == 0);
+    }
+}
+
+#[test]
+fn a_replica_whose_state_is_not_the_certified_one_stops() {
+    let own = StateDigest(Digest::of(b"own"));
+    for certified in [own, StateDigest(Digest::of(b"another"))] {
+        let mut replica = backup(Config { checkpoint_interval: 1, ..Config::default() });
+        let _ = step(&mut replica, held(1));
+        assert_eq!(step(&mut replica, decided(1, &batch(1, 0))).decisions.len(), 1);
+        let _ = step(&mut replica, Input::Executed(Sequence(1), own));
+        let checkpoint = Checkpoint { sequence: Sequence(1), state: certified, next: None };
+        let stable = Message::Stable(certificate(&council(4), &[0, 1, 3], checkpoint));
+        let halt = step(&mut replica, Input::Message(id(1), stable)).halt;
+        let diverged = Halt::Diverged { sequence: Sequence(1), certified, own };
+        assert_eq!(halt, (certified != own).then_some(diverged));
+    }
+}
