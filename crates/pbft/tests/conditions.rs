@@ -4,10 +4,11 @@
 
 mod forge;
 
-use forge::{at, batch, certificate, commit_proof, council, id, key, request, sign, vote};
+use forge::{EPOCH_MS, at, batch, certificate, commit_proof, council, id, key, request, sign, vote};
 use jurat_crypto::Digest;
 use jurat_pbft::{
-    Batch, Checkpoint, Config, Halt, Input, Message, Phase, Ready, Refusal, Replica, Sequence, StateDigest,
+    Batch, Checkpoint, Config, Executed, Halt, Input, Message, Phase, Ready, Record, Refusal, Replica,
+    Sequence, StateDigest,
 };
 
 /// A backup that holds no request.
@@ -89,5 +90,68 @@ fn a_replica_whose_state_is_not_the_certified_one_stops() {
         let halt = step(&mut replica, Input::Message(id(1), stable)).halt;
         let diverged = Halt::Diverged { sequence: Sequence(1), certified, own };
         assert_eq!(halt, (certified != own).then_some(diverged));
+    }
+}
+
+/// Decisions learned from proofs may be dated as a later view chose; the order's time never steps
+/// back.
+#[test]
+fn time_goes_forward_whatever_batches_say() {
+    let mut replica = backup(Config::default());
+    let mut times = Vec::new();
+    for (sequence, time) in [(1, 10), (2, 5), (3, 12)] {
+        let _ = step(&mut replica, held(sequence));
+        let ready = step(&mut replica, decided(sequence, &batch(sequence, time)));
+        times.extend(ready.decisions.iter().map(|decision| decision.time.0 - EPOCH_MS));
+        let _ = step(&mut replica, Input::Executed(Sequence(sequence), StateDigest(Digest::of(b"own"))));
+    }
+    assert_eq!(times, [10, 11, 12]);
+}
+
+#[test]
+fn what_was_not_delivered_is_not_executed() {
+    let mut replica = backup(Config::default());
+    let own = StateDigest(Digest::of(b"own"));
+    for sequence in [1, 2] {
+        let _ = step(&mut replica, Input::Executed(Sequence(sequence), own));
+        assert_eq!(replica.executed(), Sequence(0));
+    }
+    let _ = step(&mut replica, held(1));
+    let _ = step(&mut replica, decided(1, &batch(1, 0)));
+    let _ = step(&mut replica, Input::Executed(Sequence(2), own));
+    assert_eq!(replica.executed(), Sequence(0));
+    let _ = step(&mut replica, Input::Executed(Sequence(1), own));
+    assert_eq!(replica.executed(), Sequence(1));
+}
+
+#[test]
+fn only_equal_checkpoints_make_one_stable() {
+    let mut replica = backup(Config { checkpoint_interval: 1, ..Config::default() });
+    let _ = step(&mut replica, held(1));
+    let _ = step(&mut replica, decided(1, &batch(1, 0)));
+    let [own, other] = [&b"own"[..], b"other"].map(|state| StateDigest(Digest::of(state)));
+    let _ = step(&mut replica, Input::Executed(Sequence(1), own));
+    let mut stable = |signer, state| {
+        let checkpoint = Checkpoint { sequence: Sequence(1), state, next: None };
+        let message = Message::Checkpoint(sign(&council(4), signer, checkpoint));
+        let records = step(&mut replica, Input::Message(id(signer), message)).records;
+        records.iter().any(|record| matches!(record, Record::Stable(_)))
+    };
+    assert_eq!([stable(0, other), stable(1, own), stable(3, own)], [false, false, true]);
+}
+
+#[test]
+fn a_replica_never_has_another_state_at_a_checkpoint_it_reached() {
+    let [own, other] = [&b"own"[..], b"other"].map(|state| StateDigest(Digest::of(state)));
+    let config = Config { checkpoint_interval: 1, ..Config::default() };
+    let mut replica = backup(config);
+    let mut journal = step(&mut replica, held(1)).records;
+    journal.extend(step(&mut replica, decided(1, &batch(1, 0))).records);
+    journal.extend(step(&mut replica, Input::Executed(Sequence(1), own)).records);
+    for (state, halts) in [(own, false), (other, true)] {
+        let executed = Executed::default();
+        let mut again = Replica::recover(config, council(4), key(2), executed, journal.clone()).unwrap();
+        assert_eq!(again.take_ready().decisions.len(), 1);
+        assert_eq!(step(&mut again, Input::Executed(Sequence(1), state)).halt.is_some(), halts);
     }
 }

@@ -508,6 +508,17 @@ impl Cluster {
         for out in sealed.iter().filter(|_| honest) {
             assert!(stands_on(&node.journal, &out.message), "{i} says what it did not write: {out:?}");
         }
+        for Outbound { message, .. } in messages.iter().filter(|_| honest) {
+            let waits = matches!(
+                message,
+                Message::PrePrepare(..)
+                    | Message::Vote(_)
+                    | Message::Checkpoint(_)
+                    | Message::ViewChange(_)
+                    | Message::NewView(_)
+            );
+            assert!(!waits, "{i} says at once what must be written first: {message:?}");
+        }
         if let Some(halt) = halt {
             if honest {
                 self.halted.push((i, halt));
