@@ -182,6 +182,7 @@ impl<L: Ledger> Core<L> {
             Event::Tick => self.consensus(Input::Tick),
         }
         self.execute_decisions();
+        self.forget_refused();
         self.send_fetches();
         self.keep_house();
         self.certify();

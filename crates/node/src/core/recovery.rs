@@ -232,7 +232,7 @@ impl<L: Ledger> Core<L> {
                     for leaf in &leaves {
                         entries.remove(leaf);
                     }
-                    refused.note(Sequence(sequence), leaves, Sequence(0));
+                    refused.note(Sequence(sequence), leaves);
                 }
             }
         }

@@ -33,18 +33,21 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// Notes what a sequence refused, and forgets what was refused before `oldest`.
-    pub(super) fn note(&mut self, sequence: Sequence, leaves: Vec<Digest>, oldest: Sequence) {
+    /// Notes what a sequence refused.
+    pub(super) fn note(&mut self, sequence: Sequence, leaves: Vec<Digest>) {
         if !leaves.is_empty() {
             self.by_leaf.extend(leaves.iter().map(|leaf| (*leaf, sequence)));
             self.by_sequence.insert(sequence, leaves);
         }
+    }
+
+    /// Forgets what was refused before `oldest`, and not since.
+    pub(super) fn forget(&mut self, oldest: Sequence) {
         while let Some(first) = self.by_sequence.first_entry()
             && *first.key() < oldest
         {
             let sequence = *first.key();
             for leaf in first.remove() {
-                // It may have been refused again since.
                 if self.by_leaf.get(&leaf) == Some(&sequence) {
                     self.by_leaf.remove(&leaf);
                 }
@@ -70,14 +73,15 @@ mod tests {
     fn what_was_refused_is_known_for_a_while_by_the_last_time() {
         let [one, two] = [Digest::of(b"1"), Digest::of(b"2")];
         let mut refused = Refused::default();
-        refused.note(Sequence(3), vec![one, two], Sequence(0));
-        refused.note(Sequence(5), vec![one], Sequence(3));
+        refused.note(Sequence(3), vec![one, two]);
+        refused.note(Sequence(5), vec![one]);
+        refused.forget(Sequence(3));
         assert_eq!(refused.sequence_of(&one), Some(Sequence(5)));
         assert_eq!(refused.sequence_of(&two), Some(Sequence(3)));
-        refused.note(Sequence(6), vec![], Sequence(4));
+        refused.forget(Sequence(4));
         assert_eq!(refused.sequence_of(&one), Some(Sequence(5)));
         assert_eq!(refused.sequence_of(&two), None);
-        refused.note(Sequence(9), vec![], Sequence(9));
+        refused.forget(Sequence(9));
         assert_eq!((refused.sequence_of(&one), refused.iter().count()), (None, 0));
     }
 }

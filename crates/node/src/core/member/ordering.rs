@@ -139,11 +139,19 @@ impl<L: Ledger> Core<L> {
             self.pool.insert(&entry, self.now.elapsed);
             self.effects.records.extend(entry_records(&[entry.bytes().clone()]));
         }
-        // What is proposed lies at most a window beyond what is delivered, and that at most two
-        // beyond what is executed.
-        let oldest = Sequence(sequence.0.saturating_sub(4 * self.limits.consensus.window));
-        self.refused.note(sequence, leaves, oldest);
+        self.refused.note(sequence, leaves);
         self.effects.refused.extend(refused.into_iter().map(|(entry, reason)| (*entry.leaf(), reason)));
+    }
+
+    /// Forgets refusals that no batch under way can name. What a journal decided may name older ones,
+    /// whose entries came again in between: they are known until all of it is executed.
+    pub(super) fn forget_refused(&mut self) {
+        if self.decisions.is_empty() {
+            // What is proposed lies at most a window beyond what is delivered, and that at most two
+            // beyond what is executed.
+            let executed = self.replica.executed().0;
+            self.refused.forget(Sequence(executed.saturating_sub(4 * self.limits.consensus.window)));
+        }
     }
 
     /// What was decided and executed as a sequence; its entries are in the log, or here if refused.
