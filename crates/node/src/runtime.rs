@@ -11,6 +11,7 @@ mod ledger;
 mod link;
 mod mirror;
 mod mirror_server;
+mod outgoing;
 mod receipts;
 mod registry_view;
 mod search;
@@ -36,12 +37,14 @@ use tracing::{info, warn};
 
 pub(crate) use clock::unix_millis;
 pub use config::{
-    Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles, PeerConfig,
+    Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles, OutgoingConfig,
+    PeerConfig,
 };
 pub use journal_writer::{Job, JournalStats, Released, write_jobs};
 pub use ledger::StoredLedger;
-pub(crate) use mirror::{Getter, LogShown, MAX_MIRRORS, Source, SourceError, root_cause};
+pub(crate) use mirror::{Getter, LogShown, MAX_MIRRORS, Source, SourceError};
 pub(crate) use mirror_server::{serve_mirrors, sync_mirrors};
+pub(crate) use outgoing::{Outgoing, TlsError, root_cause};
 pub use receipts::{NoReceipt, ReceiptAnswer, Receipts};
 pub use search::{Found, FoundAttestation, FoundSubject, MAX_SEARCH_RESULTS, Search, search};
 pub use status::{MemberStatus, Status};
@@ -84,6 +87,9 @@ pub enum RunError {
     /// The configuration does not fit the council.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Other servers can't be reached as the configuration says.
+    #[error("{0}")]
+    Outgoing(String),
     /// An address can't be listened on.
     #[error("can't listen for {what} on {address}: {error}; free the port, or set {flag}")]
     Listen {
@@ -112,6 +118,12 @@ pub enum RunError {
     Stopped(String),
 }
 
+impl From<TlsError> for RunError {
+    fn from(error: TlsError) -> Self {
+        Self::Outgoing(error.to_string())
+    }
+}
+
 /// Where a running node listens.
 #[derive(Debug, Clone, Copy)]
 pub struct Listening {
@@ -129,6 +141,7 @@ pub async fn run(
     ready: impl FnOnce(Listening),
 ) -> Result<(), RunError> {
     let clock = clock::Clock::start();
+    let outgoing = Outgoing::new(&config.outgoing, config.mirror.timeout())?;
     // Before anything on disk is touched: is it ours, and can we be reached at all?
     let dir = open_data(&config, &files)?;
     let peer_listener = listen("links", config.peer.listen, "--peer-listen").await?;
@@ -156,7 +169,7 @@ pub async fn run(
     let (history_sender, history) = watch::channel(core.history().clone());
     let link_counters = Arc::new(LinkCounters::default());
     let reader = core.ledger().reader().clone();
-    let mirrors = mirror::Mirrors::new(config.mirrors.clone(), &config.mirror);
+    let mirrors = mirror::Mirrors::new(config.mirrors.clone(), &config.mirror, outgoing);
     let shared = Arc::new(Shared {
         witness: witness::NodeWitness::new(&own, &genesis, &seed, config.witness.clone()),
         mirrors: mirrors.clone(),
@@ -364,6 +377,7 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, RunError> {
 /// the first start there is no data to check.
 pub fn check(config: &Config, files: &NodeFiles) -> Result<Option<PathBuf>, RunError> {
     let clock = clock::Clock::start();
+    Outgoing::new(&config.outgoing, config.mirror.timeout())?;
     if !config.data.exists() {
         let first = CouncilHistory::new(files.genesis.clone()).map_err(RecoverError::from)?;
         config.check_addresses(files.council.as_ref().unwrap_or(&first))?;

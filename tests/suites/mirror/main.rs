@@ -320,13 +320,9 @@ fn a_fork_is_kept_as_evidence_and_nothing_of_it_is_taken() {
 fn what_makes_no_sense_is_refused() {
     let mirror = Mirror::new();
     let policy = tiled_policy(mirror.path());
-    for (sources, code) in [
-        (&["https://log.example"][..], 2),
-        (&["http://"], 2),
-        (&["ftp://x"], 2),
-        (&[], 2),
-        (&["http://x/?a=b"], 2),
-    ] {
+    for (sources, code) in
+        [(&["http://"][..], 2), (&["https:///log"], 2), (&["ftp://x"], 2), (&[], 2), (&["http://x/?a=b"], 2)]
+    {
         assert_eq!(mirror.add(&policy, sources).code, Some(code), "{sources:?}");
     }
     assert_eq!(mirror.add(&mirror.path().join("none"), &["/x"]).code, Some(3));

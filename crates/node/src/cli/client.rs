@@ -4,14 +4,10 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, StatusCode, Uri, body::Bytes, header};
-use hyper_util::{
-    client::legacy::{Client as HyperClient, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use serde::Deserialize;
 
 use super::Failure;
-use crate::runtime::root_cause;
+use crate::runtime::{Outgoing, OutgoingConfig, root_cause};
 
 /// The most that an answer may have.
 const MAX_ANSWER: usize = 256 << 20;
@@ -20,7 +16,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// One node's HTTP interface.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    http: HyperClient<HttpConnector, Full<Bytes>>,
+    outgoing: Outgoing,
     node: String,
     timeout: Duration,
 }
@@ -58,16 +54,12 @@ impl Client {
         let node = node.trim_end_matches('/').to_owned();
         let uri: Uri =
             node.parse().map_err(|error| Failure::Usage(format!("{node:?} is not a URL: {error}")))?;
-        if uri.scheme_str() != Some("http") || uri.host().is_none() {
-            let message = format!(
-                "{node:?}: nodes are reached by http://HOST:PORT; for https, go through a local proxy"
-            );
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
+            let message = format!("{node:?}: nodes are reached by http://HOST:PORT or https://HOST");
             return Err(Failure::Usage(message));
         }
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        connector.set_nodelay(true);
-        Ok(Self { http: HyperClient::builder(TokioExecutor::new()).build(connector), node, timeout })
+        let outgoing = Outgoing::new(&OutgoingConfig::default(), CONNECT_TIMEOUT.min(timeout));
+        Ok(Self { outgoing: outgoing.map_err(Failure::unreachable)?, node, timeout })
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
@@ -103,7 +95,7 @@ impl Client {
         let request = request.body(body).map_err(|error| Failure::Usage(error.to_string()))?;
         let exchange = async {
             let answer =
-                self.http.request(request).await.map_err(|error| unreachable(&root_cause(&error)))?;
+                self.outgoing.request(request).await.map_err(|error| unreachable(&root_cause(&error)))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
             let body = body.map_err(|error| unreachable(&error))?.to_bytes();

@@ -14,7 +14,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{Failure, files, output::Output, run};
-use crate::runtime::{self, Config, LogConfig, LogShown, MAX_MIRRORS, MirrorConfig, Source, SourceError};
+use crate::runtime::{
+    self, Config, LogConfig, LogShown, MAX_MIRRORS, MirrorConfig, Outgoing, OutgoingConfig, Source,
+    SourceError,
+};
 
 /// Keep verified copies of other logs, and serve them
 #[derive(Debug, Subcommand)]
@@ -75,6 +78,30 @@ pub(super) struct SyncArguments {
     /// Seconds that a source may take for an answer
     #[arg(long, env = "JURAT_MIRROR_TIMEOUT", value_name = "SECONDS", default_value_t = MirrorConfig::default().timeout)]
     timeout: u64,
+    #[command(flatten)]
+    outgoing: OutgoingArguments,
+}
+
+/// How the sources are reached.
+#[derive(Debug, Args)]
+struct OutgoingArguments {
+    /// Root certificates (PEM) that are trusted for https, besides those of the machine
+    #[arg(long, env = "JURAT_OUTGOING_ROOTS", value_name = "FILE")]
+    roots: Option<PathBuf>,
+}
+
+impl OutgoingArguments {
+    /// The client for them; a node's directory has its own configuration.
+    fn client(&self, dir: &Path, config: &MirrorConfig) -> Result<Outgoing, Failure> {
+        let mut outgoing = OutgoingConfig::default();
+        if dir.join("node.toml").exists() {
+            outgoing = Config::read(dir).map_err(Failure::unreachable)?.outgoing;
+        }
+        if self.roots.is_some() {
+            outgoing.roots.clone_from(&self.roots);
+        }
+        Outgoing::new(&outgoing, config.timeout()).map_err(Failure::unreachable)
+    }
 }
 
 /// Mirror and serve logs without a node, until SIGTERM or Ctrl-C
@@ -99,6 +126,8 @@ pub(super) struct ServeArguments {
     /// What to log: error, warn, info, debug, trace, or a filter
     #[arg(long, env = "JURAT_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     log_level: String,
+    #[command(flatten)]
+    outgoing: OutgoingArguments,
     /// Stop when standard input ends, as it does when the starting process dies
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
@@ -219,8 +248,9 @@ fn sources(arguments: &AddArguments, policy: &Policy) -> Result<Vec<String>, Fai
 fn sync(arguments: &SyncArguments, output: Output) -> Result<(), Failure> {
     run::start_logging(&LogConfig { level: "error".into(), ..LogConfig::default() })?;
     let config = MirrorConfig { timeout: arguments.timeout, ..MirrorConfig::default() };
+    let outgoing = arguments.outgoing.client(&arguments.dir, &config)?;
     let root = root(&arguments.dir)?;
-    let logs = super::runtime()?.block_on(runtime::sync_mirrors(root, &config));
+    let logs = super::runtime()?.block_on(runtime::sync_mirrors(root, &config, outgoing));
     let logs = logs.map_err(Failure::unreachable)?;
     for log in &logs {
         output.result(log, || describe_synced(log));
@@ -244,12 +274,19 @@ fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     }
     run::start_logging(&LogConfig { level: arguments.log_level.clone(), ..LogConfig::default() })?;
     let config = MirrorConfig { interval: arguments.interval, timeout: arguments.timeout };
+    let outgoing = arguments.outgoing.client(&arguments.dir, &config)?;
     let root = root(&arguments.dir)?;
     super::runtime()?.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let signals = tokio::spawn(run::wait_for_stop(stop, arguments.stop_with_stdin));
-        let served =
-            runtime::serve_mirrors(root, &config, arguments.listen, arguments.max_connections, stopped);
+        let served = runtime::serve_mirrors(
+            root,
+            &config,
+            outgoing,
+            arguments.listen,
+            arguments.max_connections,
+            stopped,
+        );
         let outcome = served.await;
         signals.abort();
         outcome.map_err(Failure::unreachable)

@@ -64,6 +64,9 @@ pub(super) struct Arguments {
     /// Seconds that a source of a mirrored log may take for an answer
     #[arg(long, env = "JURAT_MIRROR_TIMEOUT", value_name = "SECONDS")]
     mirror_timeout: Option<u64>,
+    /// Root certificates (PEM) that are trusted for https, besides those of the machine
+    #[arg(long, env = "JURAT_OUTGOING_ROOTS", value_name = "FILE")]
+    outgoing_roots: Option<PathBuf>,
     /// What to log: error, warn, info, debug, trace, or a filter
     #[arg(long, env = "JURAT_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
@@ -94,6 +97,9 @@ impl Arguments {
         set(&mut config.mirrors, self.mirrors.as_ref());
         set(&mut config.mirror.interval, self.mirror_interval.as_ref());
         set(&mut config.mirror.timeout, self.mirror_timeout.as_ref());
+        if self.outgoing_roots.is_some() {
+            config.outgoing.roots.clone_from(&self.outgoing_roots);
+        }
         set(&mut config.log.level, self.log_level.as_ref());
         set(&mut config.log.format, self.log_format.as_ref());
         for pair in &self.peer_address {

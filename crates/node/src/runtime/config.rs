@@ -5,6 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use jurat_crypto::{KeyFileError, SecretKey, Seed};
@@ -46,6 +47,9 @@ pub struct Config {
     /// How other logs are mirrored.
     #[serde(default)]
     pub mirror: MirrorConfig,
+    /// How other servers are reached over HTTP.
+    #[serde(default)]
+    pub outgoing: OutgoingConfig,
     /// What the node writes about itself.
     #[serde(default)]
     pub log: LogConfig,
@@ -96,10 +100,25 @@ pub struct MirrorConfig {
     pub timeout: u64,
 }
 
+impl MirrorConfig {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout.max(1))
+    }
+}
+
 impl Default for MirrorConfig {
     fn default() -> Self {
         Self { interval: default_mirror_interval(), timeout: default_mirror_timeout() }
     }
+}
+
+/// How other servers are reached over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutgoingConfig {
+    /// Root certificates (PEM) that are trusted for `https`, besides those of the machine.
+    #[serde(default)]
+    pub roots: Option<PathBuf>,
 }
 
 /// What the node writes about itself, to standard error.
@@ -273,6 +292,9 @@ impl Config {
             &mut config.mirrors,
         ] {
             *path = dir.join(&*path);
+        }
+        if let Some(roots) = &mut config.outgoing.roots {
+            *roots = dir.join(&*roots);
         }
         Ok(config)
     }

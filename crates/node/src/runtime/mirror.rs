@@ -20,11 +20,11 @@ use jurat_store::{DiskError, MirrorDir, MirroredLog, StdFs};
 use tokio::{runtime::Handle, sync::watch, time::sleep};
 use tracing::error;
 
-pub(crate) use fetch::{Getter, Source, SourceError, root_cause};
+pub(crate) use fetch::{Getter, Source, SourceError};
 pub(crate) use state::{LogShown, MirrorsShown};
 pub(crate) use worker::WorkerError;
 
-use super::config::MirrorConfig;
+use super::{config::MirrorConfig, outgoing::Outgoing};
 use worker::{Event, Until, Worker};
 
 /// How often it is looked whether logs were added or removed.
@@ -57,8 +57,8 @@ struct Running {
 }
 
 impl Mirrors {
-    /// The logs in a directory.
-    pub(crate) fn new(dir: PathBuf, config: &MirrorConfig) -> Self {
+    /// The logs in a directory. `outgoing` gets what is not on this machine.
+    pub(crate) fn new(dir: PathBuf, config: &MirrorConfig, outgoing: Outgoing) -> Self {
         let interval = config.interval.max(1);
         let defaults = SyncTimes::default();
         let times = SyncTimes {
@@ -70,7 +70,7 @@ impl Mirrors {
         Self(Arc::new(Inner {
             dir: MirrorDir::new(Arc::new(StdFs), dir),
             times,
-            getter: Getter::new(Duration::from_secs(config.timeout.max(1))),
+            getter: Getter::new(outgoing, config.timeout()),
             shown: Mutex::default(),
         }))
     }

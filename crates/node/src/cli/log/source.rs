@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     cli::{self, Failure, files},
-    runtime::{self, Config, Getter},
+    runtime::{self, Config, Getter, Outgoing, OutgoingConfig},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -200,7 +200,8 @@ impl Source {
         {
             *dir = Config::read(dir).map_err(Failure::unreachable)?.data.join("log");
         }
-        Ok(Self { place, getter: Getter::new(TIMEOUT), runtime: Arc::new(cli::runtime()?) })
+        let outgoing = Outgoing::new(&OutgoingConfig::default(), TIMEOUT).map_err(Failure::unreachable)?;
+        Ok(Self { place, getter: Getter::new(outgoing, TIMEOUT), runtime: Arc::new(cli::runtime()?) })
     }
 
     /// The checkpoint that the source shows.

@@ -11,15 +11,11 @@ use std::{
 };
 
 use flate2::read::GzDecoder;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Request, StatusCode, Uri,
     body::{Bytes, Incoming},
     header,
-};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
 };
 use jurat_gossip::{GetFailure, retry_after};
 use jurat_log::UnixMillis;
@@ -28,7 +24,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::runtime::clock::unix_millis;
+use crate::runtime::{
+    clock::unix_millis,
+    outgoing::{Outgoing, root_cause},
+};
 
 /// A source that has not sent all must send so many bytes in each second of the timeout.
 const LEAST_BYTES_PER_SECOND: u64 = 16 * 1024;
@@ -58,7 +57,7 @@ impl fmt::Display for Source {
 /// Why a text is not a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("{0:?}: logs are read over http; for https, go through a local proxy")]
+    #[error("{0:?}: logs are read over http:// or https://")]
     Scheme(String),
     #[error("{0:?} is not a URL")]
     Url(String),
@@ -67,7 +66,7 @@ pub(crate) enum SourceError {
 /// Gets resources.
 #[derive(Clone, Debug)]
 pub(crate) struct Getter {
-    http: Client<HttpConnector, Empty<Bytes>>,
+    outgoing: Outgoing,
     timeout: Duration,
     room: Arc<Semaphore>,
 }
@@ -80,7 +79,7 @@ impl Source {
         }
         let url = text.trim_end_matches('/');
         let uri: Uri = url.parse().map_err(|_| SourceError::Url(text.into()))?;
-        if uri.scheme_str() != Some("http") {
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(SourceError::Scheme(text.into()));
         }
         match (uri.host(), uri.query()) {
@@ -92,12 +91,8 @@ impl Source {
 
 impl Getter {
     /// `timeout` is how long a source may take to answer, and for each part of an answer.
-    pub(crate) fn new(timeout: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(timeout));
-        connector.set_nodelay(true);
-        let http = Client::builder(TokioExecutor::new()).build(connector);
-        Self { http, timeout, room: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
+    pub(crate) fn new(outgoing: Outgoing, timeout: Duration) -> Self {
+        Self { outgoing, timeout, room: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 
     /// The resource at a path below the log's prefix, or nothing if the source does not have it.
@@ -126,9 +121,9 @@ impl Getter {
         let request = Request::get(url)
             .header(header::ACCEPT_ENCODING, "gzip, identity")
             .header(header::USER_AGENT, concat!("jurat/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::new())
+            .body(Full::<Bytes>::default())
             .map_err(|error| failure(&error))?;
-        let answer = match timeout(self.timeout, self.http.request(request)).await {
+        let answer = match timeout(self.timeout, self.outgoing.request(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(failure(&root_cause(&error))),
             Err(_) => return Err(self.silent(url)),
@@ -220,13 +215,4 @@ fn failure(error: &dyn std::fmt::Display) -> GetFailure {
 fn asked_for(headers: &HeaderMap) -> u64 {
     let value = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     value.map_or(0, |value| retry_after(value, UnixMillis(unix_millis())))
-}
-
-/// The innermost reason, such as "connection refused".
-pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
