@@ -1,6 +1,6 @@
 //! SHA-256 digests, the one hash that Jurat's own formats use.
 
-use core::{fmt, str::FromStr};
+use core::{borrow::Borrow, fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,12 @@ impl Digest {
 
 impl AsRef<[u8]> for Digest {
     fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Borrow<[u8; 32]> for Digest {
+    fn borrow(&self) -> &[u8; 32] {
         &self.0
     }
 }

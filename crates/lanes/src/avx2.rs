@@ -1,15 +1,18 @@
 //! Eight messages at once, with AVX2: word `t` of all of them in one vector.
 
-use core::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_andnot_si256, _mm256_extract_epi64, _mm256_or_si256,
-    _mm256_permute2x128_si256, _mm256_set_epi64x, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_shuffle_epi8,
-    _mm256_slli_epi32, _mm256_srli_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
-    _mm256_unpacklo_epi32, _mm256_unpacklo_epi64, _mm256_xor_si256,
+use core::{
+    arch::x86_64::{
+        __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_andnot_si256, _mm256_extract_epi64,
+        _mm256_or_si256, _mm256_permute2x128_si256, _mm256_set_epi64x, _mm256_set1_epi32, _mm256_setr_epi32,
+        _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_unpackhi_epi32,
+        _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64, _mm256_xor_si256,
+    },
+    borrow::Borrow,
 };
 
 use crate::{
     rounds::define_rounds,
-    state::{Block, INITIAL},
+    state::{Block, INITIAL, words_of_64_bits},
 };
 
 const LANES: usize = 8;
@@ -27,15 +30,45 @@ pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize, digests: &mut [[
                 active[lane] = -1;
             }
         }
-        let [w0, w1, w2, w3, w4, w5, w6, w7] = transpose(left);
-        let [w8, w9, w10, w11, w12, w13, w14, w15] = transpose(right);
-        let change = rounds(&state, [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15]);
+        let change = rounds(&state, transpose_both(left, right));
         let [a, b, c, d, e, f, g, h] = active;
         let active = _mm256_setr_epi32(a, b, c, d, e, f, g, h);
         for (word, change) in state.iter_mut().zip(change) {
             *word = add(*word, _mm256_and_si256(active, change));
         }
     }
+    to_digests(state, digests);
+}
+
+/// Writes the digests of messages of one block.
+#[target_feature(enable = "avx2")]
+pub(crate) fn hash_blocks(messages: &[&Block; LANES], digests: &mut [[u8; 32]; LANES]) {
+    let (mut left, mut right) = ([splat(0); LANES], [splat(0); LANES]);
+    for (lane, message) in messages.iter().enumerate() {
+        (left[lane], right[lane]) = load(message);
+    }
+    let mut state = INITIAL.map(|word| splat(word));
+    add_to(&mut state, rounds_of_single(transpose_both(left, right)));
+    to_digests(state, digests);
+}
+
+/// Writes the digests of messages of 65 bytes: a byte, the same in all, and a pair of digests.
+#[target_feature(enable = "avx2")]
+pub(crate) fn hash_pairs<D: Borrow<[u8; 32]>>(
+    prefix: u8,
+    pairs: &[&[D; 2]; LANES],
+    digests: &mut [[u8; 32]; LANES],
+) {
+    let (mut left, mut right) = ([splat(0); LANES], [splat(0); LANES]);
+    for (lane, [first, second]) in pairs.iter().enumerate() {
+        (left[lane], right[lane]) = (load_rotated(first.borrow()), load_rotated(second.borrow()));
+    }
+    let (words, end) = behind_byte(prefix, transpose_both(left, right));
+    let mut state = INITIAL.map(|word| splat(word));
+    let change = rounds(&state, words);
+    add_to(&mut state, change);
+    let change = rounds_of_end(&state, end, 8 * 65);
+    add_to(&mut state, change);
     to_digests(state, digests);
 }
 
@@ -108,12 +141,22 @@ fn small_sigma_1(word: __m256i) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load(block: &Block) -> (__m256i, __m256i) {
-    let mut words = [0; 8];
-    for (word, bytes) in words.iter_mut().zip(block.as_chunks().0) {
-        *word = i64::from_le_bytes(*bytes);
-    }
-    let [a, b, c, d, e, f, g, h] = words;
+    let [a, b, c, d, e, f, g, h] = words_of_64_bits(block);
     (swap_bytes(_mm256_set_epi64x(d, c, b, a)), swap_bytes(_mm256_set_epi64x(h, g, f, e)))
+}
+
+/// The eight words of a digest, each with its last byte first, as [`behind_byte`] takes them.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_rotated(digest: &[u8; 32]) -> __m256i {
+    let [a, b, c, d] = words_of_64_bits(digest);
+    let order = _mm256_set_epi64x(
+        0x0f0c_0d0e_0b08_090a,
+        0x0704_0506_0300_0102,
+        0x0f0c_0d0e_0b08_090a,
+        0x0704_0506_0300_0102,
+    );
+    _mm256_shuffle_epi8(_mm256_set_epi64x(d, c, b, a), order)
 }
 
 /// Between words as they are counted with and as they are written.
@@ -155,6 +198,15 @@ fn transpose([a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [__m256i; 8] {
         columns[i + 4] = _mm256_permute2x128_si256::<0x31>(above[i], below[i]);
     }
     columns
+}
+
+/// Eight rows of sixteen words, in two halves, to as many columns.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose_both(left: [__m256i; 8], right: [__m256i; 8]) -> [__m256i; 16] {
+    let [w0, w1, w2, w3, w4, w5, w6, w7] = transpose(left);
+    let [w8, w9, w10, w11, w12, w13, w14, w15] = transpose(right);
+    [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15]
 }
 
 /// Writes the state of each lane as its digest.

@@ -1,15 +1,18 @@
 //! Sixteen messages at once, with AVX-512: word `t` of all of them in one vector.
 
-use core::arch::x86_64::{
-    __m512i, _mm_cvtsi128_si64, _mm_extract_epi64, _mm512_add_epi32, _mm512_extracti32x4_epi32,
-    _mm512_mask_add_epi32, _mm512_ror_epi32, _mm512_set_epi64, _mm512_set1_epi32, _mm512_set4_epi32,
-    _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_ternarylogic_epi32,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+use core::{
+    arch::x86_64::{
+        __m512i, _mm_cvtsi128_si64, _mm_extract_epi64, _mm512_add_epi32, _mm512_extracti32x4_epi32,
+        _mm512_mask_add_epi32, _mm512_ror_epi32, _mm512_set_epi64, _mm512_set1_epi32, _mm512_set4_epi32,
+        _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_ternarylogic_epi32,
+        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    },
+    borrow::Borrow,
 };
 
 use crate::{
     rounds::define_rounds,
-    state::{Block, INITIAL},
+    state::{Block, INITIAL, words_of_64_bits},
 };
 
 const LANES: usize = 16;
@@ -18,8 +21,7 @@ const LANES: usize = 16;
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize, digests: &mut [[u8; 32]; LANES]) {
     let shortest = messages.iter().fold(blocks, |shortest, message| shortest.min(message.len()));
-    let [a, b, c, d, e, f, g, h] = INITIAL;
-    let mut state = [splat(a), splat(b), splat(c), splat(d), splat(e), splat(f), splat(g), splat(h)];
+    let mut state = INITIAL.map(|word| splat(word));
     for number in 0..blocks {
         let (mut rows, mut active) = ([splat(0); LANES], u16::MAX);
         if number < shortest {
@@ -40,6 +42,38 @@ pub(crate) fn hash(messages: &[&[Block]; LANES], blocks: usize, digests: &mut [[
             *word = _mm512_mask_add_epi32(*word, active, *word, change);
         }
     }
+    to_digests(&state, digests);
+}
+
+/// Writes the digests of messages of one block.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(crate) fn hash_blocks(messages: &[&Block; LANES], digests: &mut [[u8; 32]; LANES]) {
+    let mut rows = [splat(0); LANES];
+    for (row, message) in rows.iter_mut().zip(messages) {
+        *row = load(message);
+    }
+    let mut state = INITIAL.map(|word| splat(word));
+    add_to(&mut state, rounds_of_single(transpose(&rows)));
+    to_digests(&state, digests);
+}
+
+/// Writes the digests of messages of 65 bytes: a byte, the same in all, and a pair of digests.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(crate) fn hash_pairs<D: Borrow<[u8; 32]>>(
+    prefix: u8,
+    pairs: &[&[D; 2]; LANES],
+    digests: &mut [[u8; 32]; LANES],
+) {
+    let mut rows = [splat(0); LANES];
+    for (row, [left, right]) in rows.iter_mut().zip(pairs) {
+        *row = load_rotated(left.borrow(), right.borrow());
+    }
+    let (words, end) = behind_byte(prefix, transpose(&rows));
+    let mut state = INITIAL.map(|word| splat(word));
+    let change = rounds(&state, words);
+    add_to(&mut state, change);
+    let change = rounds_of_end(&state, end, 8 * 65);
+    add_to(&mut state, change);
     to_digests(&state, digests);
 }
 
@@ -108,13 +142,13 @@ fn load(block: &Block) -> __m512i {
     swap_bytes(_mm512_set_epi64(h, g, f, e, d, c, b, a))
 }
 
-/// A block or a part of one as the vector instructions take it: one load, once compiled.
-fn words_of_64_bits<const N: usize>(bytes: &[u8]) -> [i64; N] {
-    let mut words = [0; N];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-        *word = i64::from_le_bytes(*bytes);
-    }
-    words
+/// The words of two digests, each with its last byte first, as [`behind_byte`] takes them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load_rotated(left: &[u8; 32], right: &[u8; 32]) -> __m512i {
+    let ([a, b, c, d], [e, f, g, h]) = (words_of_64_bits(left), words_of_64_bits(right));
+    let order = _mm512_set4_epi32(0x0f0c_0d0e, 0x0b08_090a, 0x0704_0506, 0x0300_0102);
+    _mm512_shuffle_epi8(_mm512_set_epi64(h, g, f, e, d, c, b, a), order)
 }
 
 /// Between words as they are counted with and as they are written.

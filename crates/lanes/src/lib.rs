@@ -6,6 +6,7 @@
 mod avx2;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 mod avx512;
+mod groups;
 mod lanes;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 mod rounds;

@@ -76,61 +76,111 @@ pub(crate) const K: [[u32; 16]; 4] = [
     ],
 ];
 
-/// Defines `compress`, which adds to each lane of a state what 64 rounds over its words make of it
-/// (FIPS 180-4, section 6.2.2, step 4 excepted), out of functions that the caller defines.
+/// Defines what 64 rounds make of each lane of a state (FIPS 180-4, section 6.2.2, step 4 excepted),
+/// out of functions that the caller defines.
 ///
-/// A macro, since functions for a processor's vectors can't be made generic over them.
+/// Macros, since functions for a processor's vectors can't be made generic over them.
 macro_rules! define_rounds {
     ($vector:ty, $features:literal) => {
+        /// Over the words of a block.
         #[inline]
         #[target_feature(enable = $features)]
         fn rounds(state: &[$vector; 8], mut words: [$vector; 16]) -> [$vector; 8] {
-            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-            // The names of the variables move on instead of their values.
-            macro_rules! round {
-                ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident $k:ident $t:literal) => {
-                    let word = add(words[$t], splat($k[$t]));
-                    let t1 = add(add($h, word), add(big_sigma_1($e), choose($e, $f, $g)));
-                    $d = add($d, t1);
-                    $h = add(t1, add(big_sigma_0($a), majority($a, $b, $c)));
-                };
+            $crate::rounds::all_rounds!(state, words)
+        }
+
+        /// Over the words of a message's only block.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn rounds_of_single(mut words: [$vector; 16]) -> [$vector; 8] {
+            let state = &$crate::state::INITIAL.map(|word| splat(word));
+            $crate::rounds::all_rounds!(state, words)
+        }
+
+        /// Adds to each word of a state what the rounds made of it.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn add_to(state: &mut [$vector; 8], change: [$vector; 8]) {
+            for (word, change) in state.iter_mut().zip(change) {
+                *word = add(*word, change);
             }
-            // A word is made right before its round, so that the processor has both to do at once.
-            macro_rules! next_round {
-                ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident $k:ident $t:literal) => {
-                    let old = add(words[$t], small_sigma_0(words[($t + 1) % 16]));
-                    words[$t] = add(old, add(words[($t + 9) % 16], small_sigma_1(words[($t + 14) % 16])));
-                    round!($a $b $c $d $e $f $g $h $k $t);
-                };
+        }
+
+        /// The two blocks' words of a message that is a byte and these sixteen words, given with
+        /// each word's last byte first, since it belongs into the message's next word. Of the second
+        /// block the first word: the others but the last are zero.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn behind_byte(byte: u8, words: [$vector; 16]) -> ([$vector; 16], $vector) {
+            let first_byte = splat(0xff00_0000);
+            let mut message = words;
+            message[0] = choose(first_byte, splat(u32::from(byte) << 24), words[0]);
+            for t in 1..16 {
+                message[t] = choose(first_byte, words[t - 1], words[t]);
             }
-            macro_rules! sixteen {
-                ($step:ident $k:ident) => {
-                    $step!(a b c d e f g h $k 0);
-                    $step!(h a b c d e f g $k 1);
-                    $step!(g h a b c d e f $k 2);
-                    $step!(f g h a b c d e $k 3);
-                    $step!(e f g h a b c d $k 4);
-                    $step!(d e f g h a b c $k 5);
-                    $step!(c d e f g h a b $k 6);
-                    $step!(b c d e f g h a $k 7);
-                    $step!(a b c d e f g h $k 8);
-                    $step!(h a b c d e f g $k 9);
-                    $step!(g h a b c d e f $k 10);
-                    $step!(f g h a b c d e $k 11);
-                    $step!(e f g h a b c d $k 12);
-                    $step!(d e f g h a b c $k 13);
-                    $step!(c d e f g h a b $k 14);
-                    $step!(b c d e f g h a $k 15);
-                };
-            }
-            let [first, rest @ ..] = &$crate::rounds::K;
-            sixteen!(round first);
-            for k in rest {
-                sixteen!(next_round k);
-            }
-            [a, b, c, d, e, f, g, h]
+            (message, choose(first_byte, words[15], splat(0x0080_0000)))
+        }
+
+        /// Over a block that ends a message of so many bits and has no more than its first word of it.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn rounds_of_end(state: &[$vector; 8], first: $vector, bits: u32) -> [$vector; 8] {
+            let mut words = [splat(0); 16];
+            (words[0], words[15]) = (first, splat(bits));
+            $crate::rounds::all_rounds!(state, words)
         }
     };
 }
 
-pub(crate) use define_rounds;
+/// The rounds themselves, compiled anew in each place: what is constant there is worked out then,
+/// which is a tenth of all for the end of a message.
+macro_rules! all_rounds {
+    ($state:ident, $words:ident) => {{
+        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *$state;
+        // The names of the variables move on instead of their values.
+        macro_rules! round {
+            ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident $k:ident $t:literal) => {
+                let word = add($words[$t], splat($k[$t]));
+                let t1 = add(add($h, word), add(big_sigma_1($e), choose($e, $f, $g)));
+                $d = add($d, t1);
+                $h = add(t1, add(big_sigma_0($a), majority($a, $b, $c)));
+            };
+        }
+        // A word is made right before its round, so that the processor has both to do at once.
+        macro_rules! next_round {
+            ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident $k:ident $t:literal) => {
+                let old = add($words[$t], small_sigma_0($words[($t + 1) % 16]));
+                $words[$t] = add(old, add($words[($t + 9) % 16], small_sigma_1($words[($t + 14) % 16])));
+                round!($a $b $c $d $e $f $g $h $k $t);
+            };
+        }
+        macro_rules! sixteen {
+            ($step:ident $k:ident) => {
+                $step!(a b c d e f g h $k 0);
+                $step!(h a b c d e f g $k 1);
+                $step!(g h a b c d e f $k 2);
+                $step!(f g h a b c d e $k 3);
+                $step!(e f g h a b c d $k 4);
+                $step!(d e f g h a b c $k 5);
+                $step!(c d e f g h a b $k 6);
+                $step!(b c d e f g h a $k 7);
+                $step!(a b c d e f g h $k 8);
+                $step!(h a b c d e f g $k 9);
+                $step!(g h a b c d e f $k 10);
+                $step!(f g h a b c d e $k 11);
+                $step!(e f g h a b c d $k 12);
+                $step!(d e f g h a b c $k 13);
+                $step!(c d e f g h a b $k 14);
+                $step!(b c d e f g h a $k 15);
+            };
+        }
+        let [first, second, third, fourth] = &$crate::rounds::K;
+        sixteen!(round first);
+        sixteen!(next_round second);
+        sixteen!(next_round third);
+        sixteen!(next_round fourth);
+        [a, b, c, d, e, f, g, h]
+    }};
+}
+
+pub(crate) use {all_rounds, define_rounds};

@@ -34,3 +34,14 @@ fn to_digest(state: [u32; 8]) -> [u8; 32] {
     }
     digest
 }
+
+/// A block or a part of one as the vector instructions take it: one load, once compiled.
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[inline]
+pub(crate) fn words_of_64_bits<const N: usize>(bytes: &[u8]) -> [i64; N] {
+    let mut words = [0; N];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+        *word = i64::from_le_bytes(*bytes);
+    }
+    words
+}

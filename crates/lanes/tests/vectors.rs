@@ -36,9 +36,12 @@ fn roots(lanes: Lanes, entries: &[Vec<u8>]) -> Vec<[u8; 32]> {
         return in_all_lanes(lanes, &vec![[&[0], entry.as_slice()].concat(); lanes.count()]);
     }
     let (left, right) = entries.split_at(entries.len().next_power_of_two() / 2);
-    let pairs = roots(lanes, left).into_iter().zip(roots(lanes, right));
-    let nodes: Vec<_> = pairs.map(|(left, right)| [&[1], &left[..], &right[..]].concat()).collect();
-    in_all_lanes(lanes, &nodes)
+    let pairs: Vec<_> = roots(lanes, left).into_iter().zip(roots(lanes, right)).map(<[_; 2]>::from).collect();
+    let nodes: Vec<_> = pairs.iter().map(|[left, right]| [&[1], &left[..], &right[..]].concat()).collect();
+    let mut digests = vec![[0; 32]; pairs.len()];
+    lanes.hash_pairs(1, &pairs, &mut digests);
+    assert_eq!(digests, in_all_lanes(lanes, &nodes), "{lanes:?}");
+    digests
 }
 
 /// The digests of messages that are not padded yet, one in each lane.

@@ -102,14 +102,15 @@ impl Frontier {
     pub(crate) fn extend_with(
         &mut self,
         leaf_hashes: impl IntoIterator<Item = Digest>,
-        mut completed: impl FnMut(u8, u64, Digest),
+        mut completed: impl FnMut(u8, u64, &[Digest]),
     ) {
         let mut leaf_hashes = leaf_hashes.into_iter();
         while let Some(first) = leaf_hashes.next() {
             match leaf_hashes.next() {
                 None => self.append_with(first, &mut completed),
                 Some(second) => {
-                    let mut leaves = Vec::from([SPACE, first, second]);
+                    let mut leaves = Vec::with_capacity(1 + CHUNK);
+                    leaves.extend([SPACE, first, second]);
                     leaves.extend(leaf_hashes.by_ref().take(CHUNK - 2));
                     self.append_levels(leaves, &mut completed);
                 }
@@ -118,16 +119,16 @@ impl Frontier {
     }
 
     /// Appends one leaf and joins it with what is on its left.
-    fn append_with(&mut self, leaf_hash: Digest, completed: &mut impl FnMut(u8, u64, Digest)) {
+    fn append_with(&mut self, leaf_hash: Digest, completed: &mut impl FnMut(u8, u64, &[Digest])) {
         let index = self.size.value();
         let mut node = leaf_hash;
-        completed(0, index, node);
+        completed(0, index, &[node]);
         // Each trailing one bit of the size is a subtree that now has its right half.
         for height in 1..=small(index.trailing_ones()) {
             if let Some(left) = self.roots.pop() {
                 node = node_hash(&left, &node);
                 if height.is_multiple_of(TILE_HEIGHT) {
-                    completed(height, index >> height, node);
+                    completed(height, index >> height, &[node]);
                 }
             }
         }
@@ -137,7 +138,7 @@ impl Frontier {
 
     /// Appends leaves level by level, which is faster than leaf by leaf. Before each level's new
     /// nodes is [`SPACE`] for a left half that was there before them.
-    fn append_levels(&mut self, mut level: Vec<Digest>, completed: &mut impl FnMut(u8, u64, Digest)) {
+    fn append_levels(&mut self, mut level: Vec<Digest>, completed: &mut impl FnMut(u8, u64, &[Digest])) {
         let old = self.size.value();
         self.size = self.size.and(level.len() as u64 - 1);
         let mut upper = Vec::with_capacity(level.len() / 2 + 2);
@@ -146,8 +147,7 @@ impl Frontier {
         let mut height = 0;
         while level.len() > 1 {
             if height % TILE_HEIGHT == 0 {
-                let indexes = old >> height..;
-                indexes.zip(&level[1..]).for_each(|(index, node)| completed(height, index, *node));
+                completed(height, old >> height, &level[1..]);
             }
             let mut nodes = &level[1..];
             if old >> height & 1 == 1

@@ -2,6 +2,7 @@
 //! one by one and many at once.
 
 use alloc::vec::Vec;
+use core::slice;
 
 use jurat_crypto::Digest;
 #[cfg(feature = "lanes")]
@@ -51,14 +52,15 @@ pub fn leaf_hash(entry: &[u8]) -> Digest {
 pub fn leaf_hashes<E: AsRef<[u8]>>(entries: &[E]) -> Vec<Digest> {
     let mut hashes = Vec::with_capacity(entries.len());
     let mut blocks = Vec::new();
+    let mut messages = [[0; 64]; GROUP];
     for group in entries.chunks(GROUP) {
         match group.iter().map(|entry| leaf_blocks(entry.as_ref())).max() {
             None | Some(1) => {
-                let mut messages = [[[0; 64]]; GROUP];
                 for (message, entry) in messages.iter_mut().zip(group) {
-                    write_leaf(entry.as_ref(), message);
+                    *message = [0; 64];
+                    write_leaf(entry.as_ref(), slice::from_mut(message));
                 }
-                hash_group(&messages[..group.len()], &mut hashes);
+                hash_single_blocks(&messages[..group.len()], &mut hashes);
             }
             Some(2..=MAX_GROUPED_BLOCKS) => {
                 hash_longer_leaves(group, &mut blocks, &mut hashes);
@@ -111,10 +113,26 @@ fn write_leaf(entry: &[u8], blocks: &mut [Block]) {
 fn write_padded(bytes: &[u8], zeros: usize, blocks: &mut [Block]) {
     let message = blocks.as_flattened_mut();
     let end = zeros + bytes.len();
-    message[zeros..end].copy_from_slice(bytes);
+    let room = &mut message[zeros..end];
+    // In pieces of known lengths, which may overlap: calling for a copy of any length takes longer
+    // than one of these.
+    if bytes.len() > 64 || !(copy_ends::<32>(bytes, room) || copy_ends::<16>(bytes, room)) {
+        room.copy_from_slice(bytes);
+    }
     message[end] = 0x80;
     let length = message.len() - 8;
     message[length..].copy_from_slice(&(8 * end as u64).to_be_bytes());
+}
+
+/// Copies bytes by their first and their last `N`, if there are so many and no more than twice that.
+#[inline]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) -> bool {
+    let ends = from.first_chunk::<N>().zip(from.last_chunk::<N>());
+    if let Some((first, last)) = ends {
+        to[..N].copy_from_slice(first);
+        to[from.len() - N..].copy_from_slice(last);
+    }
+    ends.is_some()
 }
 
 /// A node's message of 65 bytes without the two hashes, padded.
@@ -134,25 +152,6 @@ pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
     hash_blocks(&blocks)
 }
 
-/// Hashes the nodes over these children, two by two, and adds them to `parents` in order.
-///
-/// The processor takes long to read back what was just written in other pieces, so the messages
-/// of several nodes are written before the first is read, also where they are hashed one by one: a
-/// quarter faster.
-pub(crate) fn push_parents(children: &[Digest], parents: &mut Vec<Digest>) {
-    let (pairs, _) = children.as_chunks();
-    if pairs.len() < GROUP / 2 {
-        return parents.extend(pairs.iter().map(|[left, right]| node_hash(left, right)));
-    }
-    let mut messages = [NODE; GROUP];
-    for pairs in pairs.chunks(GROUP) {
-        for (message, [left, right]) in messages.iter_mut().zip(pairs) {
-            set_children(message, left, right);
-        }
-        hash_group(&messages[..pairs.len()], parents);
-    }
-}
-
 #[inline]
 fn set_children(blocks: &mut [Block; 2], left: &Digest, right: &Digest) {
     let message = blocks.as_flattened_mut();
@@ -160,18 +159,65 @@ fn set_children(blocks: &mut [Block; 2], left: &Digest, right: &Digest) {
     message[33..65].copy_from_slice(right.as_bytes());
 }
 
+/// Hashes the nodes over these children, two by two, and adds them to `parents` in order.
+pub(crate) fn push_parents(children: &[Digest], parents: &mut Vec<Digest>) {
+    let (pairs, _) = children.as_chunks();
+    if pairs.len() < GROUP / 2 {
+        parents.extend(pairs.iter().map(|[left, right]| node_hash(left, right)));
+    } else {
+        pairs.chunks(GROUP).for_each(|pairs| hash_nodes(pairs, parents));
+    }
+}
+
+/// Hashes the nodes over up to [`GROUP`] pairs of children.
+#[cfg(feature = "lanes")]
+fn hash_nodes(pairs: &[[Digest; 2]], hashes: &mut Vec<Digest>) {
+    push_digests(pairs.len(), hashes, |digests| Lanes::fastest().hash_pairs(1, pairs, digests));
+}
+
+/// Hashes the nodes over up to [`GROUP`] pairs of children.
+///
+/// The processor takes long to read back what was just written in other pieces, so all messages
+/// are written before the first is read: a quarter faster.
+#[cfg(not(feature = "lanes"))]
+fn hash_nodes(pairs: &[[Digest; 2]], hashes: &mut Vec<Digest>) {
+    let mut messages = [NODE; GROUP];
+    for (message, [left, right]) in messages.iter_mut().zip(pairs) {
+        set_children(message, left, right);
+    }
+    hash_group(&messages[..pairs.len()], hashes);
+}
+
+/// Hashes up to [`GROUP`] messages that are padded already and have one block each.
+#[cfg(feature = "lanes")]
+fn hash_single_blocks(messages: &[Block], hashes: &mut Vec<Digest>) {
+    push_digests(messages.len(), hashes, |digests| Lanes::fastest().hash_blocks(messages, digests));
+}
+
+/// Hashes messages that are padded already and have one block each.
+#[cfg(not(feature = "lanes"))]
+fn hash_single_blocks(messages: &[Block], hashes: &mut Vec<Digest>) {
+    hashes.extend(messages.iter().map(|message| hash_blocks(slice::from_ref(message))));
+}
+
 /// Hashes up to [`GROUP`] messages that are padded already.
 #[cfg(feature = "lanes")]
-fn hash_group<M: AsRef<[Block]>>(messages: &[M], hashes: &mut Vec<Digest>) {
-    let mut digests = [[0; 32]; GROUP];
-    Lanes::fastest().hash_padded(messages, &mut digests);
-    hashes.extend(digests[..messages.len()].iter().copied().map(Digest::from_bytes));
+fn hash_group(messages: &[&[Block]], hashes: &mut Vec<Digest>) {
+    push_digests(messages.len(), hashes, |digests| Lanes::fastest().hash_padded(messages, digests));
 }
 
 /// Hashes messages that are padded already.
 #[cfg(not(feature = "lanes"))]
 fn hash_group<M: AsRef<[Block]>>(messages: &[M], hashes: &mut Vec<Digest>) {
     hashes.extend(messages.iter().map(|message| hash_blocks(message.as_ref())));
+}
+
+/// Adds so many digests that are written by a function, up to [`GROUP`].
+#[cfg(feature = "lanes")]
+fn push_digests(count: usize, hashes: &mut Vec<Digest>, write: impl FnOnce(&mut [[u8; 32]; GROUP])) {
+    let mut digests = [[0; 32]; GROUP];
+    write(&mut digests);
+    hashes.extend(digests[..count].iter().copied().map(Digest::from_bytes));
 }
 
 /// SHA-256 of a message that is padded already.

@@ -105,14 +105,20 @@ impl RightEdge {
     pub fn extend(&mut self, leaf_hashes: impl IntoIterator<Item = Digest>) -> Vec<Tile> {
         let mut full = Vec::new();
         let levels = &mut self.levels;
-        self.frontier.extend_with(leaf_hashes, |height, index, root| {
+        self.frontier.extend_with(leaf_hashes, |height, first, mut roots| {
             // A subtree that fills a tile one level down is one hash of this level.
             let level = height / TILE_HEIGHT;
             let hashes = &mut levels[usize::from(level)];
-            hashes.push(root);
-            if hashes.len() == TILE_WIDTH {
-                let hashes = mem::replace(hashes, Vec::with_capacity(TILE_WIDTH));
-                full.push(Tile { coord: TileCoord::holding(level, index), hashes });
+            let mut index = first;
+            while !roots.is_empty() {
+                let (fitting, rest) = roots.split_at(roots.len().min(TILE_WIDTH - hashes.len()));
+                hashes.extend_from_slice(fitting);
+                if hashes.len() == TILE_WIDTH {
+                    let hashes = mem::replace(hashes, Vec::with_capacity(TILE_WIDTH));
+                    full.push(Tile { coord: TileCoord::holding(level, index), hashes });
+                }
+                index += fitting.len() as u64;
+                roots = rest;
             }
         });
         full

@@ -121,8 +121,9 @@ fn hashes(report: &mut Report) {
         );
     }
     let messages = vec![[[7; 64]; 2]; usize::try_from(BATCH).expect("few")];
+    let pairs = vec![[[7; 32]; 2]; messages.len()];
     let mut digests = vec![[0; 32]; messages.len()];
-    let mut ways: Vec<Contender<'_>> = Vec::new();
+    let (mut ways, mut ways_of_pairs): (Vec<Contender<'_>>, Vec<Contender<'_>>) = (Vec::new(), Vec::new());
     let digests = RefCell::new(&mut digests);
     for lanes in Lanes::available() {
         let name = match lanes.count() {
@@ -130,7 +131,7 @@ fn hashes(report: &mut Report) {
             8 => "8 lanes",
             _ => "16 lanes",
         };
-        let (messages, digests) = (&messages, &digests);
+        let (messages, pairs, digests) = (&messages, &pairs, &digests);
         ways.push((
             name,
             Box::new(move || {
@@ -138,8 +139,16 @@ fn hashes(report: &mut Report) {
                 black_box(digests);
             }),
         ));
+        ways_of_pairs.push((
+            name,
+            Box::new(move || {
+                lanes.hash_pairs(1, pairs, *digests.borrow_mut());
+                black_box(digests);
+            }),
+        ));
     }
-    race(report, "messages of two blocks, as nodes are", BATCH, ways);
+    race(report, "messages of two blocks", BATCH, ways);
+    race(report, "nodes: a byte and two digests", BATCH, ways_of_pairs);
 }
 
 fn appends(report: &mut Report) {
