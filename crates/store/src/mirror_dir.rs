@@ -297,9 +297,7 @@ impl MirrorWriter {
     /// of the `old` size that are full at the `new` one. A crash leaves the old checkpoint or the new
     /// one, with all that it covers, and perhaps a partial tile too many.
     pub fn publish(&mut self, note: &Note, old: TreeSize, new: TreeSize) -> Result<(), DiskError> {
-        for dir in &self.unsynced {
-            self.vfs.sync_dir(dir)?;
-        }
+        self.vfs.sync_dirs(&self.unsynced.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         self.unsynced.clear();
         let (staging, path) = (self.log.join(STAGING).join(CHECKPOINT), self.log.join(CHECKPOINT));
         if self.vfs.file_len(&staging)?.is_some() {

@@ -47,6 +47,18 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     /// Makes the names in a directory durable: what was created, renamed into it and removed.
     fn sync_dir(&self, path: &Path) -> Result<(), DiskError>;
 
+    /// Makes the contents of several files durable, as [`VfsFile::sync`] does with each; in which order
+    /// is not said. On an error some may be.
+    fn sync_files(&self, files: &[Box<dyn VfsFile>]) -> Result<(), DiskError> {
+        files.iter().try_for_each(|file| file.sync())
+    }
+
+    /// Makes the names in several directories durable, as [`sync_dir`](Self::sync_dir) does in each; in
+    /// which order is not said. On an error some may be.
+    fn sync_dirs(&self, dirs: &[&Path]) -> Result<(), DiskError> {
+        dirs.iter().try_for_each(|dir| self.sync_dir(dir))
+    }
+
     /// Takes the exclusive lock on a file, making the file if need be; `None` if another holder
     /// has it. The lock lasts until the value is dropped or its process ends, however it ends.
     fn try_lock(&self, path: &Path) -> Result<Option<Lock>, DiskError>;

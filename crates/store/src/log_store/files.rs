@@ -1,6 +1,10 @@
 //! The log's files, as any web server may serve them (C2SP tlog-tiles).
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    mem,
+    path::{Path, PathBuf},
+};
 
 use jurat_log::{
     BundleError, EntryTooLong, MAX_ENTRY_BYTES, TILE_WIDTH, Tile, TileCoord, TileDataError, TileKind,
@@ -8,7 +12,7 @@ use jurat_log::{
 };
 
 use super::{Damage, LogError, MAX_CHECKPOINT_BYTES};
-use crate::{DataDir, DiskError, vfs::replace_file};
+use crate::{DataDir, DiskError, VfsFile, vfs::replace_file};
 
 /// The longest bundle: 256 of the longest entries, each after two bytes of length.
 const MAX_BUNDLE_BYTES: u64 = (TILE_WIDTH * (MAX_ENTRY_BYTES + 2)) as u64;
@@ -92,7 +96,7 @@ impl LogFiles {
 
     /// Begins to write tiles and bundles. They are durable once [`FileWriter::finish`] returns.
     pub(super) fn writer(&self) -> FileWriter<'_> {
-        FileWriter { files: self, dirs: BTreeSet::new() }
+        FileWriter { files: self, staged: Staged::default(), dirs: BTreeSet::new() }
     }
 
     /// Removes the partial versions of the tiles and bundles that became full between two sizes,
@@ -130,29 +134,56 @@ impl LogFiles {
 /// Writes tiles and bundles. A crash leaves some of them, each whole.
 pub(super) struct FileWriter<'a> {
     files: &'a LogFiles,
+    /// Those that were written and not put in their places yet, at most [`STAGED`].
+    staged: Staged,
     /// Those whose names must be made durable.
     dirs: BTreeSet<PathBuf>,
 }
 
+/// Files in staging, and where each is and belongs.
+#[derive(Default)]
+struct Staged {
+    files: Vec<Box<dyn VfsFile>>,
+    places: Vec<(PathBuf, PathBuf)>,
+}
+
+/// How many files are synced together; as many are open at once.
+const STAGED: usize = 64;
+
 impl FileWriter<'_> {
     pub(super) fn put(&mut self, coord: TileCoord, content: &[u8]) -> Result<(), DiskError> {
         let dir = &self.files.dir;
-        let (staging, path) = (dir.staging("tile"), self.files.path(coord));
-        // Which of these directories are new, and durable already, an earlier process may have
-        // known; so all of them are synced.
-        let above = path.ancestors().skip(1).take_while(|above| above.starts_with(dir.path()));
-        self.dirs.extend(above.map(PathBuf::from));
-        if let Some(parent) = path.parent() {
-            dir.vfs().create_dir_all(parent)?;
-        }
+        let staging = dir.staging(&format!("tile-{}", self.staged.files.len()));
         let file = dir.vfs().create(&staging)?;
         file.write_at(0, content)?;
-        file.sync()?;
-        dir.vfs().rename(&staging, &path)
+        self.staged.files.push(file);
+        self.staged.places.push((staging, self.files.path(coord)));
+        if self.staged.files.len() == STAGED { self.put_in_place() } else { Ok(()) }
     }
 
-    pub(super) fn finish(self) -> Result<(), DiskError> {
-        self.dirs.iter().try_for_each(|dir| self.files.dir.vfs().sync_dir(dir))
+    pub(super) fn finish(mut self) -> Result<(), DiskError> {
+        self.put_in_place()?;
+        let dirs: Vec<&Path> = self.dirs.iter().map(PathBuf::as_path).collect();
+        self.files.dir.vfs().sync_dirs(&dirs)
+    }
+
+    /// Makes what's in staging durable, all together, and only then gives any of it its name: a
+    /// crash between two of these leaves files in staging, which the next start removes.
+    fn put_in_place(&mut self) -> Result<(), DiskError> {
+        let dir = &self.files.dir;
+        let Staged { files, places } = mem::take(&mut self.staged);
+        dir.vfs().sync_files(&files)?;
+        for (staging, path) in places {
+            // Which of these directories are new, and durable already, an earlier process may have
+            // known; so all of them are synced.
+            let above = path.ancestors().skip(1).take_while(|above| above.starts_with(dir.path()));
+            self.dirs.extend(above.map(PathBuf::from));
+            if let Some(parent) = path.parent() {
+                dir.vfs().create_dir_all(parent)?;
+            }
+            dir.vfs().rename(&staging, &path)?;
+        }
+        Ok(())
     }
 }
 
