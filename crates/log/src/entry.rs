@@ -7,6 +7,7 @@
 //!               4 council change
 //!               5 ordered time
 //!               3 private commitment: reserved
+//!               0x81, 0x82: an attestation or operation that was refused when it was its turn
 //! attestation = name length(1) || attestor's key name
 //!            || key type(1) = 0x01 || public key(32) || signature(64)
 //!            || payload type length(1) || payload type
@@ -20,8 +21,12 @@
 //! space and no `+` either. The signature is Ed25519 over DSSE's pre-authentication encoding of
 //! payload type and payload. Whatever decodes is encoded again to the same bytes, so an entry is
 //! found by its leaf hash and can't be in the log twice in two spellings.
+//!
+//! An entry that is ordered and then refused is logged too, with the highest bit of its kind set: so
+//! nobody can have it ordered again, its leaf is not that of an entry that counts, and whoever reads
+//! the log can judge it as the council did.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use jurat_crypto::{Digest, KeyError, KeyName, KeyNameError, Signature, SignatureType, VerifyingKey, Vkey};
 
@@ -34,6 +39,10 @@ const REGISTRY_OPERATION: u8 = 2;
 const RESERVED: u8 = 3;
 const COUNCIL_CHANGE: u8 = 4;
 const ORDERED_TIME: u8 = 5;
+/// Set in the kind of an entry that was refused.
+const REFUSED: u8 = 0x80;
+const REFUSED_ATTESTATION: u8 = ATTESTATION | REFUSED;
+const REFUSED_OPERATION: u8 = REGISTRY_OPERATION | REFUSED;
 
 /// The most bytes in a registry operation with its signatures: what an entry holds besides its
 /// version and kind.
@@ -48,7 +57,6 @@ pub(crate) const MAX_NAMED_BYTES: usize = 255;
 pub(crate) const ATTESTATION_OVERHEAD: usize = 2 + 1 + 1 + 32 + 64 + 1;
 
 /// One leaf of the log.
-#[expect(clippy::large_enum_variant, reason = "nearly all entries are of the largest kind")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Entry {
     /// Somebody's signed statement.
@@ -59,6 +67,19 @@ pub enum Entry {
     CouncilChange(OpaqueChange),
     /// When the operations that follow were ordered. Those who order append it; nobody submits one.
     OrderedTime(OrderedTime),
+    /// What was ordered and then refused. It counts for nothing. Those who order make it of what was
+    /// submitted; nobody submits one.
+    Refused(RefusedEntry),
+}
+
+/// An entry that was refused when it was its turn.
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RefusedEntry {
+    /// Its attestor's key was out of use.
+    Attestation(Attestation),
+    /// The registry did not allow it.
+    RegistryOperation(OpaqueOperation),
 }
 
 /// The bytes of a registry operation with its signatures. What they mean is for the registry; to
@@ -159,6 +180,17 @@ impl OpaqueChange {
     }
 }
 
+impl RefusedEntry {
+    /// The entry as it was submitted.
+    #[must_use]
+    pub fn submitted(self) -> Entry {
+        match self {
+            Self::Attestation(attestation) => Entry::Attestation(attestation),
+            Self::RegistryOperation(operation) => Entry::RegistryOperation(operation),
+        }
+    }
+}
+
 impl Entry {
     /// The entry's bytes, at most [`MAX_ENTRY_BYTES`].
     #[must_use]
@@ -169,6 +201,12 @@ impl Entry {
             Self::CouncilChange(change) => [&[VERSION, COUNCIL_CHANGE], &*change.0].concat(),
             Self::OrderedTime(OrderedTime { sequence, time }) => {
                 [&[VERSION, ORDERED_TIME][..], &sequence.to_be_bytes(), &time.0.to_be_bytes()].concat()
+            }
+            Self::Refused(RefusedEntry::Attestation(attestation)) => {
+                refused_form(encode_attestation(attestation))
+            }
+            Self::Refused(RefusedEntry::RegistryOperation(operation)) => {
+                [&[VERSION, REFUSED_OPERATION], &*operation.0].concat()
             }
         }
     }
@@ -188,6 +226,10 @@ impl Entry {
             REGISTRY_OPERATION => OpaqueOperation::new(rest.to_vec()).map(Self::RegistryOperation),
             COUNCIL_CHANGE => OpaqueChange::new(rest.to_vec()).map(Self::CouncilChange),
             ORDERED_TIME => decode_time(rest).map(Self::OrderedTime),
+            REFUSED_ATTESTATION => decode_attestation(rest)
+                .map(|attestation| Self::Refused(RefusedEntry::Attestation(attestation))),
+            REFUSED_OPERATION => OpaqueOperation::new(rest.to_vec())
+                .map(|operation| Self::Refused(RefusedEntry::RegistryOperation(operation))),
             RESERVED => Err(EntryError::Reserved(kind)),
             kind => Err(EntryError::Kind(kind)),
         }
@@ -198,6 +240,36 @@ impl Entry {
     pub fn leaf_hash(&self) -> Digest {
         leaf_hash(&self.encode())
     }
+}
+
+/// Whether the bytes of an entry say that it was refused.
+#[must_use]
+pub fn is_refused(entry: &[u8]) -> bool {
+    matches!(entry, [VERSION, REFUSED_ATTESTATION | REFUSED_OPERATION, ..])
+}
+
+/// The bytes of an attestation or operation as they are logged once it was refused; others are as they
+/// were.
+#[must_use]
+pub fn refused_form(mut entry: Vec<u8>) -> Vec<u8> {
+    if let [VERSION, kind @ (ATTESTATION | REGISTRY_OPERATION), ..] = &mut *entry {
+        *kind |= REFUSED;
+    }
+    entry
+}
+
+/// The bytes of a logged entry as they were submitted, whether it was refused or not. Their leaf hash
+/// is the name under which an entry is known before it is logged, and found afterwards.
+#[must_use]
+pub fn submitted_form(entry: &[u8]) -> Cow<'_, [u8]> {
+    if !is_refused(entry) {
+        return Cow::Borrowed(entry);
+    }
+    let mut bytes = entry.to_vec();
+    if let Some(kind) = bytes.get_mut(1) {
+        *kind &= !REFUSED;
+    }
+    Cow::Owned(bytes)
 }
 
 fn encode_attestation(attestation: &Attestation) -> Vec<u8> {

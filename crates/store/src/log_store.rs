@@ -17,7 +17,7 @@ use std::{fmt, sync::Arc};
 use jurat_crypto::Digest;
 use jurat_log::{
     EMPTY_ROOT, EntryTooLong, LeafIndex, MAX_ENTRY_BYTES, RightEdge, SearchTerm, SubjectRoot, TILE_WIDTH,
-    Tile, TileCoord, TileKind, TreeSize, UnixMillis, leaf_hash, split_bundle,
+    Tile, TileCoord, TileKind, TreeSize, UnixMillis, is_refused, leaf_hash, split_bundle, submitted_form,
 };
 
 use self::{
@@ -36,9 +36,8 @@ pub use self::{
 };
 use crate::DataDir;
 
-/// The longest record of a sequence, in bytes: room for the bodies of 2 048 entries of the largest
-/// size, and as much again for what was decided as a frame between members holds.
-pub const MAX_SEQUENCE_RECORD_BYTES: usize = 144 << 20;
+/// The longest record of a sequence, in bytes: as much as a frame between members holds.
+pub const MAX_SEQUENCE_RECORD_BYTES: usize = 16 << 20;
 
 /// The longest checkpoint note, in bytes: room for a hundred signatures of the longest kind.
 pub const MAX_CHECKPOINT_BYTES: usize = 1 << 20;
@@ -86,6 +85,7 @@ pub struct Batch {
 #[derive(Clone)]
 pub struct LogEntry {
     leaf_hash: Digest,
+    name: Digest,
     bytes: Arc<[u8]>,
     terms: Arc<[SearchTerm]>,
 }
@@ -104,12 +104,20 @@ impl LogEntry {
         if bytes.len() > MAX_ENTRY_BYTES {
             return Err(too_long(EntryTooLong(bytes.len())));
         }
-        Ok(Self { leaf_hash: leaf_hash(&bytes), bytes, terms })
+        let leaf_hash = leaf_hash(&bytes);
+        let name = name_of(&bytes, leaf_hash);
+        Ok(Self { leaf_hash, name, bytes, terms })
     }
 
     /// The hash of the entry as a leaf.
     pub fn leaf_hash(&self) -> Digest {
         self.leaf_hash
+    }
+
+    /// The hash by which it's found: that of the entry as it was submitted. Only one that was
+    /// refused has another as a leaf.
+    pub fn name(&self) -> Digest {
+        self.name
     }
 
     /// The entry.
@@ -127,6 +135,11 @@ impl fmt::Debug for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LogEntry({:?}, {} bytes)", self.leaf_hash, self.bytes.len())
     }
+}
+
+/// The hash by which an entry with this leaf hash is found.
+fn name_of(entry: &[u8], leaf_hash: Digest) -> Digest {
+    if is_refused(entry) { jurat_log::leaf_hash(&submitted_form(entry)) } else { leaf_hash }
 }
 
 /// Where a log stands.

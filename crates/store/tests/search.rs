@@ -9,7 +9,7 @@ use std::{path::Path, sync::Arc};
 use jurat_crypto::{Digest, KeyName, SigningKey};
 use jurat_log::{
     Attestation, Entry, LeafIndex, STATEMENT_PAYLOAD_TYPE, SearchTerm, Statement, Subject, UnixMillis,
-    leaf_hash,
+    leaf_hash, refused_form,
 };
 use jurat_store::{Batch, BatchOrigin, LogEntry, LogStore, MAX_FOUND, MemFs, fsck};
 use proptest::{collection::vec, prelude::*};
@@ -126,6 +126,32 @@ fn a_search_gives_no_more_than_its_bound() {
     assert_eq!(find(0).len(), MAX_FOUND);
     assert_eq!(find(count - 2), [index(count - 2), index(count - 1)]);
     assert_eq!(store.reader().find(terms[0], LeafIndex::default(), 0).unwrap(), []);
+}
+
+#[test]
+fn a_refused_entry_is_found_as_it_was_submitted() {
+    let fs = MemFs::new();
+    let (mut store, _) = open(&fs).unwrap();
+    let [kept, submitted] = [entry(0, 1, &[1]), entry(1, 1, &[1])];
+    let logged = refused_form(submitted.clone());
+    let entries = vec![LogEntry::new(kept).unwrap(), LogEntry::new(logged.clone()).unwrap()];
+    store.append(Batch { sequence: 1, time: UnixMillis(1), record: Arc::from([]), entries }).unwrap();
+    for flushed in [false, true] {
+        if flushed {
+            flush(&mut store, b"").unwrap();
+        }
+        let reader = store.reader();
+        assert_eq!(reader.index_of(&leaf_hash(&submitted)).unwrap(), Some(index(1)), "{flushed}");
+        assert_eq!(reader.index_of(&leaf_hash(&logged)).unwrap(), None, "{flushed}");
+        assert_eq!(reader.leaf_hash(index(1)).unwrap(), leaf_hash(&logged));
+        assert_eq!(*reader.entry(index(1)).unwrap(), *logged);
+        // It is about nothing.
+        let found = reader.find(SearchTerm::Subject(subject(1)), LeafIndex::default(), 9).unwrap();
+        assert_eq!(found, [index(0)]);
+    }
+    drop(store);
+    let report = fsck(&data_dir(fs, Path::new("/data")).unwrap()).unwrap();
+    assert_eq!(report.findings, []);
 }
 
 #[test]

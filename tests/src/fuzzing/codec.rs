@@ -61,7 +61,6 @@ pub(super) fn record_seeds() -> Vec<Seed> {
     let entry = EntryBytes(fixtures::entry(0).encode().into());
     let records = [
         ("entries", Record::Entries(vec![entry])),
-        ("refused", Record::Refused { sequence: 7, leaves: vec![Digest::of(b"a")] }),
         ("cosigned", Record::Cosigned { size: 7, root: Digest::of(b"root"), time: 1_700_000_000 }),
     ];
     let promises =

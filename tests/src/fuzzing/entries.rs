@@ -5,8 +5,8 @@ use jurat::core::{CheckedEntry, EntryBytes, EntryRefusal, check_entries};
 use jurat_crypto::Signature;
 use jurat_log::{
     Attestation, Entry, MAX_COUNCIL_CHANGE_BYTES, MAX_ENTRY_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange,
-    OpaqueOperation, OrderedTime, STATEMENT_PAYLOAD_TYPE, Statement, Subject, UnixMillis, leaf_hash,
-    validate_attestation,
+    OpaqueOperation, OrderedTime, STATEMENT_PAYLOAD_TYPE, Statement, Subject, UnixMillis, is_refused,
+    leaf_hash, refused_form, submitted_form, validate_attestation,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -23,6 +23,12 @@ pub(super) fn entry(input: &[u8]) -> Option<()> {
             assert!(operation.as_bytes().len() <= MAX_OPERATION_ENTRY_BYTES);
         }
         Entry::OrderedTime(_) => assert_eq!(input.len(), 18),
+        Entry::Refused(refused) => {
+            assert!(is_refused(input));
+            let submitted = refused.submitted().encode();
+            assert_eq!(submitted_form(input), submitted);
+            assert_eq!(refused_form(submitted), input);
+        }
     }
     Some(())
 }
@@ -36,6 +42,8 @@ pub(super) fn entry_seeds() -> Vec<Seed> {
         seed("short", Entry::Attestation(short.expect("an attestation")).encode()),
         seed("change", Entry::CouncilChange(change.expect("a change")).encode()),
         seed("operation", Entry::RegistryOperation(operation.expect("an operation")).encode()),
+        seed("refused_attestation", refused_form(fixtures::entry(0).encode())),
+        seed("refused_operation", refused_form(b"\x01\x02only the registry understands it".to_vec())),
         seed(
             "time",
             Entry::OrderedTime(OrderedTime { sequence: 7, time: UnixMillis(1_700_000_000_000) }).encode(),

@@ -44,7 +44,8 @@ impl Ledger for MemoryLedger {
     }
 
     fn entry(&self, leaf: &Digest) -> Result<Option<EntryBytes>, LedgerError> {
-        Ok(self.entries.iter().find(|(known, _)| known == leaf).map(|(_, entry)| entry.clone()))
+        let entry = self.entries.iter().find(|(known, _)| known == leaf);
+        Ok(entry.map(|(_, entry)| EntryBytes(jurat_log::submitted_form(&entry.0).into())))
     }
 
     fn append(
@@ -57,7 +58,7 @@ impl Ledger for MemoryLedger {
         assert!(self.records.insert(sequence, record).is_none(), "sequence {sequence} is executed twice");
         for entry in entries {
             assert_eq!(self.index_of(entry.leaf()), Ok(None), "logged twice");
-            self.tree.append(*entry.leaf());
+            self.tree.append(jurat_log::leaf_hash(&entry.bytes().0));
             self.entries.push((*entry.leaf(), entry.bytes().clone()));
         }
         Ok(Appended { size: self.tree.size(), root: self.tree.root() })

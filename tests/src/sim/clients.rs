@@ -1,7 +1,5 @@
 //! Clients: they submit, keep receipts, and ask another member when one does not answer.
 
-use std::collections::BTreeSet;
-
 use jurat::core::{CheckedEntry, EntryBytes, Event, check_entries};
 use jurat_crypto::Digest;
 use jurat_log::Entry;
@@ -28,7 +26,7 @@ struct Client {
     leaves: bool,
     /// An honest member said that it took the entry.
     promised: bool,
-    /// It has its receipt, or an honest member said that the entry was refused when it was its turn.
+    /// It has its receipt, also of a refusal.
     is_answered: bool,
     /// How often it asked.
     asks: u32,
@@ -37,8 +35,6 @@ struct Client {
 /// All clients; each has one entry.
 pub(super) struct Clients {
     clients: Vec<Client>,
-    /// Entries that honest members refused when it was their turn.
-    disposed: BTreeSet<Digest>,
 }
 
 impl Clients {
@@ -65,13 +61,12 @@ impl Clients {
             }
         };
         let clients = plan.submissions.iter().map(client).collect();
-        Self { clients, disposed: BTreeSet::new() }
+        Self { clients }
     }
 
     /// Entries that must come to be in the log.
     pub(super) fn promised(&self) -> Vec<Digest> {
-        let promised = |client: &&Client| client.promised && !self.disposed.contains(client.entry.leaf());
-        self.clients.iter().filter(promised).map(|client| *client.entry.leaf()).collect()
+        self.clients.iter().filter(|client| client.promised).map(|client| *client.entry.leaf()).collect()
     }
 
     /// How many clients wait for a receipt.
@@ -89,15 +84,6 @@ impl Clients {
 
     pub(super) fn has_receipt(&mut self, client: Ack) {
         self.clients[client].is_answered = true;
-    }
-
-    /// A member says that an entry was refused, to who waits for it there.
-    pub(super) fn refused(&mut self, process: usize, leaf: Digest) {
-        self.disposed.insert(leaf);
-        let waits = |client: &&mut Client| client.asks > 0 && client.via == process;
-        for client in self.clients.iter_mut().filter(waits) {
-            client.is_answered |= *client.entry.leaf() == leaf;
-        }
     }
 }
 

@@ -8,7 +8,6 @@ mod evidence;
 mod liveness;
 mod once;
 mod receipts;
-mod refused;
 mod registry;
 mod sound;
 mod votes;
@@ -40,7 +39,8 @@ impl fmt::Display for Violation {
 /// What an invariant says to something that it saw.
 type Verdict = Result<(), String>;
 
-/// The one log that all honest members must have: what the first of them executed at each index.
+/// The one log that all honest members must have: what the first of them executed at each index,
+/// by the entries' names.
 #[derive(Default)]
 pub(super) struct AgreedLog {
     pub(super) leaves: Vec<Digest>,
@@ -82,7 +82,9 @@ pub(super) struct Stepped<'a> {
 pub(super) struct Issued {
     pub(super) member: ReplicaId,
     pub(super) leaf: Digest,
-    /// The digest of the file that it is about; none if it is no attestation's.
+    /// The hash of its leaf, which is another if it was refused.
+    pub(super) logged: Digest,
+    /// The digest of the file that it is about; none if it is no attestation's, or was refused.
     pub(super) file: Option<Digest>,
     pub(super) receipt: String,
 }
@@ -125,7 +127,6 @@ impl Invariants {
     pub(super) fn new() -> Self {
         Self(vec![
             Box::new(agreement::Agreement::default()),
-            Box::new(refused::Refused::default()),
             Box::new(consistency::Consistency),
             Box::new(once::Once::default()),
             Box::new(votes::Votes::default()),

@@ -32,8 +32,8 @@ pub enum Plant {
     ForgottenEntries,
     /// The entries of a batch are appended in another order. In member 0.
     OtherOrder,
-    /// What a batch refused is appended all the same. In member 0.
-    LoggedRefusals,
+    /// What is refused is logged as if it were not. In member 0.
+    UnmarkedRefusals,
     /// A checkpoint is kept without its cosignatures. In member 0.
     StrippedCheckpoint,
     /// The registry is not stored. In member 0.
@@ -63,7 +63,7 @@ impl Plant {
         Self::EmptyRotation,
         Self::ForgottenEntries,
         Self::OtherOrder,
-        Self::LoggedRefusals,
+        Self::UnmarkedRefusals,
         Self::StrippedCheckpoint,
         Self::ForgottenRegistry,
         Self::SecondRoot,
@@ -158,17 +158,6 @@ impl Plant {
     }
 }
 
-/// The entries that a sequence refused, by its record: what follows the decision, each after its length.
-fn refused_in(record: &[u8]) -> Vec<Vec<u8>> {
-    let (mut blocks, mut rest) = (Vec::new(), record);
-    while let Some((length, after)) = rest.split_first_chunk() {
-        let (block, after) = after.split_at(u32::from_be_bytes(*length) as usize);
-        blocks.push(block.to_vec());
-        rest = after;
-    }
-    blocks.split_off(1)
-}
-
 /// The log of a node, with the bugs that lie in it.
 #[derive(Debug)]
 pub(super) struct Tampered {
@@ -207,11 +196,14 @@ impl Ledger for Tampered {
         if self.plant == Some(Plant::OtherOrder) {
             entries.reverse();
         }
-        if self.plant == Some(Plant::LoggedRefusals) {
-            let refused = refused_in(&record).into_iter().map(|entry| EntryBytes(entry.into())).collect();
-            let checked = check_entries(refused, self.network, StdRng::seed_from_u64(0));
-            let new = |entry: &CheckedEntry| matches!(self.ledger.index_of(entry.leaf()), Ok(None));
-            entries.extend(checked.into_iter().flatten().filter(new));
+        if self.plant == Some(Plant::UnmarkedRefusals) {
+            let unmarked = |entry: CheckedEntry| {
+                let bytes = EntryBytes(jurat_log::submitted_form(&entry.bytes().0).into());
+                let checked = check_entries(vec![bytes], self.network, StdRng::seed_from_u64(0)).pop();
+                // The time of ordering is none that passes the check.
+                checked.and_then(Result::ok).unwrap_or(entry)
+            };
+            entries = entries.into_iter().map(unmarked).collect();
         }
         self.ledger.append(sequence, time, record, entries)
     }

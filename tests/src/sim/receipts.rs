@@ -19,8 +19,10 @@ impl World {
         for (submission, leaf, file) in self.clients.waiting_at(p) {
             match running.receipts.receipt_of(&leaf) {
                 Ok(Some(answer)) => {
+                    let logged = answer.leaf_hash.parse().expect("a hash in hex");
+                    let file = file.filter(|_| !answer.is_refused);
                     let receipt = Plant::tamper_with_receipt(plant, answer.receipt);
-                    issued.push((submission, Issued { member, leaf, file, receipt }));
+                    issued.push((submission, Issued { member, leaf, logged, file, receipt }));
                 }
                 Ok(None) => {}
                 Err(error) => {

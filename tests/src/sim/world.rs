@@ -12,7 +12,7 @@ use jurat::{
     runtime::{Job, Released},
 };
 use jurat_crypto::Seed;
-use jurat_log::Origin;
+use jurat_log::{LeafIndex, Origin};
 use jurat_pbft::{Epoch, ReplicaId};
 
 use super::{
@@ -394,7 +394,7 @@ impl World {
                 let (member, life) = (self.processes[p].member, self.processes[p].life);
                 let size = self.processes[p].core().map_or(0, |core| core.view().head.0.value());
                 self.trace.note(self.now, || format!("member {member} starts with {size} entries"));
-                self.extend_log(&effects);
+                self.extend_log(p, &effects);
                 self.learn_from(p, &effects);
                 if self.setting.is_honest(member) {
                     let mut invariants = std::mem::replace(&mut self.invariants, Invariants::none());
@@ -477,19 +477,23 @@ impl World {
     /// A node takes an event; `acks` wait for its records.
     pub(super) fn step(&mut self, p: usize, event: Event, acks: Vec<Ack>) {
         let Some(effects) = self.processes[p].step(self.now, event) else { return };
-        self.extend_log(&effects);
+        self.extend_log(p, &effects);
         self.learn_from(p, &effects);
         self.carry_out(p, effects, acks);
     }
 
     /// What is executed first is the one log.
-    fn extend_log(&mut self, effects: &Effects) {
+    fn extend_log(&mut self, p: usize, effects: &Effects) {
+        let Some(core) = self.processes[p].core() else { return };
+        let reader = core.ledger().ledger.reader();
         for (leaves, size) in &effects.executed {
             let first = size.value() - leaves.len() as u64;
             for (index, leaf) in (first..).zip(leaves) {
                 if index == self.log.leaves.len() as u64 {
+                    let logged = LeafIndex::new(index).map(|index| reader.leaf_hash(index));
                     self.log.leaves.push(*leaf);
-                    self.log.tree.append(*leaf);
+                    // One that was refused has another hash as a leaf than by its name.
+                    self.log.tree.append(logged.expect("a small log").expect("what was just appended"));
                 }
             }
         }
@@ -526,7 +530,6 @@ impl World {
         if is_honest {
             for (leaf, reason) in &refused {
                 self.trace.note(self.now, || format!("member {member} refuses {leaf}: {reason}"));
-                self.clients.refused(p, *leaf);
             }
         }
         for (leaves, size) in &executed {

@@ -4,7 +4,7 @@ use jurat_crypto::{KeyName, Signature, SignatureType, SigningKey, Vkey};
 use jurat_log::{
     Attestation, Entry, EntryError, EnvelopeError, JsonProblem, MAX_COUNCIL_CHANGE_BYTES, MAX_ENTRY_BYTES,
     MAX_ENVELOPE_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange, OpaqueOperation, OrderedTime, SearchTerm,
-    UnixMillis, leaf_hash,
+    UnixMillis, is_refused, leaf_hash, refused_form, submitted_form,
 };
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
@@ -90,6 +90,32 @@ fn an_ordered_time_is_a_sequence_and_a_time() {
     assert_eq!(Entry::decode(&bytes[..9]), Err(EntryError::Truncated("sequence")));
     assert_eq!(Entry::decode(&bytes[..17]), Err(EntryError::Truncated("time")));
     assert_eq!(Entry::decode(&[&*bytes, &[0]].concat()), Err(EntryError::AfterTime(1)));
+}
+
+/// The mark changes the leaf and nothing else, and can be taken off again.
+#[test]
+fn an_entry_that_was_refused_keeps_its_body_and_its_name() {
+    let operation = Entry::RegistryOperation(OpaqueOperation::new(b"trust node-2".to_vec()).unwrap());
+    for (entry, kind) in [(Entry::Attestation(attestation()), 0x81), (operation, 0x82)] {
+        let bytes = entry.encode();
+        assert!(!is_refused(&bytes));
+        assert_eq!(submitted_form(&bytes), bytes);
+        let marked = refused_form(bytes.clone());
+        assert_eq!((marked[0], marked[1], &marked[2..]), (1, kind, &bytes[2..]));
+        assert!(is_refused(&marked));
+        assert_eq!(submitted_form(&marked), bytes);
+        let Ok(Entry::Refused(refused)) = Entry::decode(&marked) else { panic!("{kind}") };
+        assert_eq!(Entry::Refused(refused.clone()).encode(), marked);
+        assert_eq!(refused.submitted(), entry);
+        assert_ne!(leaf_hash(&marked), entry.leaf_hash());
+        assert_eq!(SearchTerm::of_entry(&marked), [], "it attests nothing");
+    }
+    for kind in [0x80, 0x83, 0x84, 0x85] {
+        assert_eq!(Entry::decode(&[1, kind, 0]), Err(EntryError::Kind(kind)));
+    }
+    for other in [vec![1], vec![1, 4, 7], vec![2, 1, 7]] {
+        assert_eq!(refused_form(other.clone()), other);
+    }
 }
 
 #[test]

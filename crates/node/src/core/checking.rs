@@ -49,11 +49,17 @@ impl CheckedEntry {
         Self::new(bytes, Vec::new(), Content::OrderedTime)
     }
 
+    /// The entry as the log takes it once it was refused. It keeps its name, by which it is found.
+    pub(super) fn into_refused(self) -> Self {
+        let bytes = EntryBytes(jurat_log::refused_form(self.bytes.0.to_vec()).into());
+        Self { bytes, terms: Vec::new().into(), ..self }
+    }
+
     fn new(bytes: EntryBytes, terms: Vec<SearchTerm>, content: Content) -> Self {
         Self { leaf: jurat_log::leaf_hash(&bytes.0), bytes, terms: terms.into(), content }
     }
 
-    /// The entry's leaf hash, which names it everywhere.
+    /// The leaf hash of the entry as it was submitted, which names it everywhere.
     #[must_use]
     pub const fn leaf(&self) -> &jurat_crypto::Digest {
         &self.leaf
@@ -75,7 +81,7 @@ impl CheckedEntry {
         &self.content
     }
 
-    /// The encoded entry.
+    /// The encoded entry, once it was refused in the form that the log takes.
     #[must_use]
     pub const fn bytes(&self) -> &EntryBytes {
         &self.bytes
@@ -109,9 +115,9 @@ pub enum EntryRefusal {
     /// The bytes are not a council change. Whether it is allowed is judged when it is executed.
     #[error("not a council change: {0}")]
     Change(#[from] LayoutError),
-    /// An ordered time, which nobody submits.
-    #[error("ordered times are entered by those who order, nobody submits one")]
-    OrderedTime,
+    /// An ordered time or a refused entry, which nobody submits.
+    #[error("ordered times and refused entries are made by those who order, nobody submits one")]
+    MadeInOrder,
 }
 
 /// The signatures that an entry stands on.
@@ -173,7 +179,7 @@ fn read(bytes: EntryBytes, network: NetworkId) -> Result<(CheckedEntry, Signatur
             CouncilChange::decode(change.as_bytes())?;
             (Vec::new(), Content::CouncilChange, Signatures::None)
         }
-        Entry::OrderedTime(_) => return Err(EntryRefusal::OrderedTime),
+        Entry::OrderedTime(_) | Entry::Refused(_) => return Err(EntryRefusal::MadeInOrder),
     };
     Ok((CheckedEntry::new(bytes, terms, content), signatures))
 }

@@ -71,9 +71,9 @@ pub struct Effects {
     pub sealed: Vec<Sealed>,
     /// Check on a worker, and answer with [`Event::Checked`].
     pub check: Vec<(ReplicaId, Vec<EntryBytes>)>,
-    /// Entries that were executed, with the log's size after their batch.
+    /// Entries that were executed, by their names, with the log's size after their batch.
     pub executed: Vec<(Vec<Digest>, TreeSize)>,
-    /// Entries that were ordered and not taken into the log, and why.
+    /// Those among them that were refused, and why. The log says of them that they were.
     pub refused: Vec<(Digest, OrderRefusal)>,
     /// What executed batches did to the registry, and to the log.
     pub registry: Vec<RegistryStep>,

@@ -14,13 +14,14 @@ pub trait Ledger {
     /// The root of the subject map over its entries.
     fn subjects(&self) -> SubjectRoot;
 
-    /// Where an entry is, exactly: in what is stored and in what was just appended.
+    /// Where an entry is, by its leaf hash as it was submitted, whether it was refused or not. Exactly:
+    /// in what is stored and in what was just appended.
     fn index_of(&self, leaf: &Digest) -> Result<Option<LeafIndex>, LedgerError>;
 
-    /// An entry by its leaf hash.
+    /// An entry by that hash, as it was submitted.
     fn entry(&self, leaf: &Digest) -> Result<Option<EntryBytes>, LedgerError>;
 
-    /// Executes a sequence: appends its entries, none of which is in the log, as of `time`, which
+    /// Executes a sequence: appends its entries, whose names the log does not have, as of `time`, which
     /// never goes back, and keeps `record`, from which members that fall behind are served.
     fn append(
         &mut self,

@@ -24,10 +24,10 @@ use super::{
     electorate::Electorate,
     pool::Pool,
     recovery::{Executed, Position, State},
-    refused::Refused,
 };
 pub(super) use changing::Ending;
 pub use changing::Standing;
+pub use folding::judge_attestor;
 
 /// The secrets of a member.
 #[derive(Debug, Clone)]
@@ -57,9 +57,9 @@ pub struct Counters {
     pub duplicate_entries: u64,
     /// Registry operations executed that took effect.
     pub applied_operations: u64,
-    /// Registry operations in executed batches that the registry refused.
+    /// Registry operations in executed batches that the registry refused: logged as such.
     pub refused_operations: u64,
-    /// Attestations in executed batches whose key was not in use any more.
+    /// Attestations in executed batches whose key was out of use: logged as refused.
     pub refused_attestations: u64,
     /// Changes of the council in executed batches that had no effect: too few members authorised
     /// them, or they were meant for another epoch.
@@ -103,7 +103,6 @@ pub struct Core<L> {
     pub(super) ledger: L,
     pub(super) registry: Registry,
     pub(super) pool: Pool,
-    pub(super) refused: Refused,
     pub(super) cosigning: Cosigning,
     /// The stamp of the last batch that let the log grow.
     pub(super) stamp: Option<BatchStamp>,
@@ -147,7 +146,6 @@ impl<L: Ledger> Core<L> {
             ledger,
             registry,
             pool: Pool::default(),
-            refused: Refused::default(),
             cosigning: Cosigning::new(&keys.seed),
             stamp: None,
             decisions: VecDeque::new(),
@@ -182,7 +180,6 @@ impl<L: Ledger> Core<L> {
             Event::Tick => self.consensus(Input::Tick),
         }
         self.execute_decisions();
-        self.forget_refused();
         self.send_fetches();
         self.keep_house();
         self.certify();

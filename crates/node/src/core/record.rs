@@ -23,11 +23,4 @@ pub enum Record {
         /// The cosignature's time, in seconds since the Unix epoch.
         time: u64,
     },
-    /// A sequence was executed and did not take these entries into the log: they wait no more.
-    Refused {
-        /// The sequence.
-        sequence: u64,
-        /// Their leaf hashes.
-        leaves: Vec<Digest>,
-    },
 }

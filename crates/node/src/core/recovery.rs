@@ -1,9 +1,6 @@
 //! Starting a member: from nothing, or from what its disk holds.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jurat_crypto::Digest;
 use jurat_log::{BatchStamp, TreeSize, UnixMillis};
@@ -16,9 +13,8 @@ use super::{
     Keys, Ledger, Limits, Record,
     cosigning::Mark,
     electorate::Electorate,
-    layout::{LayoutError, Reader, push_block},
+    layout::{Reader, push_block},
     member::Ending,
-    refused::Refused,
 };
 use crate::codec;
 
@@ -112,57 +108,20 @@ impl From<Stamp> for BatchStamp {
 pub(super) struct Executed {
     pub(super) batch: Batch,
     pub(super) proof: CommitProof,
-    /// The entries that the log did not take.
-    pub(super) refused: Vec<EntryBytes>,
-    /// All entries that were not in the log before; unknown if read from a record.
+    /// The entries that were not in the log before, as they were submitted.
     pub(super) entries: Vec<EntryBytes>,
 }
 
 impl Executed {
-    /// What the ledger keeps for the sequence, each part after its length in 4 bytes: the batch with
-    /// its proof in the codec, then the refused entries, which together may be more than the codec
-    /// takes. The other entries are in the log itself.
+    /// What the ledger keeps for the sequence: the batch with its proof in the codec. The entries are
+    /// in the log itself.
     pub(super) fn to_record(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        push_block(&mut out, &codec::encode(&(&self.batch, &self.proof)));
-        self.refused.iter().for_each(|entry| push_block(&mut out, &entry.0));
-        out
+        codec::encode(&(&self.batch, &self.proof))
     }
 
     /// Reads what [`to_record`](Self::to_record) made.
-    pub(super) fn of_record(record: &[u8]) -> Result<Self, String> {
-        let mut reader = Reader::new(record);
-        let text = |error: LayoutError| error.to_string();
-        let decided = reader.block("decision").map_err(text)?;
-        let (batch, proof): (Batch, CommitProof) =
-            codec::decode(decided).map_err(|error| error.to_string())?;
-        let mut refused = Vec::new();
-        while !reader.is_empty() {
-            refused.push(EntryBytes(reader.block("refused entries").map_err(text)?.into()));
-        }
-        Ok(Self { batch, proof, refused, entries: Vec::new() })
-    }
-}
-
-/// Entries that came in again after they had been refused, by a sequence that is executed again now.
-#[derive(Default)]
-struct Again {
-    refused: BTreeSet<Digest>,
-    entries: BTreeMap<Digest, EntryBytes>,
-}
-
-impl Again {
-    fn came(&mut self, leaf: Digest, entry: &EntryBytes) {
-        if self.refused.contains(&leaf) {
-            self.entries.insert(leaf, entry.clone());
-        }
-    }
-
-    fn was_refused(&mut self, leaves: Vec<Digest>) {
-        for leaf in &leaves {
-            self.entries.remove(leaf);
-        }
-        self.refused.extend(leaves);
+    pub(super) fn of_record(record: &[u8]) -> Result<(Batch, CommitProof), codec::DecodeError> {
+        codec::decode(record)
     }
 }
 
@@ -212,28 +171,16 @@ impl<L: Ledger> Core<L> {
         let council = history.chain().councils().rfind(is_mine).unwrap_or(history.council()).clone();
         let mut entries: BTreeMap<Digest, EntryBytes> = BTreeMap::new();
         let (mut promises, mut marks) = (Vec::new(), Vec::new());
-        let (mut refused, mut again) = (Refused::default(), Again::default());
         for record in journal {
             match record {
                 Record::Entries(new) => {
                     for entry in new {
                         let leaf = jurat_log::leaf_hash(&entry.0);
-                        again.came(leaf, &entry);
                         entries.insert(leaf, entry);
                     }
                 }
                 Record::Consensus(record) => promises.push(record),
                 Record::Cosigned { size, root, time } => marks.push((size, root, time)),
-                // What is executed again is refused again.
-                Record::Refused { sequence, leaves } if sequence > executed.sequence.0 => {
-                    again.was_refused(leaves);
-                }
-                Record::Refused { sequence, leaves } => {
-                    for leaf in &leaves {
-                        entries.remove(leaf);
-                    }
-                    refused.note(Sequence(sequence), leaves);
-                }
             }
         }
         let registry = registry.map_or_else(|| history.genesis().registry(), Ok)?;
@@ -243,7 +190,6 @@ impl<L: Ledger> Core<L> {
         let mut core = Self::assemble(history, electorate, limits, keys, replica, ledger, registry);
         core.now = now;
         core.stored = executed.sequence;
-        core.refused = refused;
         core.ending = position.as_ref().and_then(|position| position.ending.clone());
         let signed = position.as_ref().and_then(|position| position.signed);
         for (size, root, time) in signed.into_iter().chain(marks) {
@@ -256,7 +202,6 @@ impl<L: Ledger> Core<L> {
         core.hold(entries)?;
         core.carry_out(ready);
         core.execute_decisions();
-        core.hold(again.entries)?;
         if let Some(halt) = core.effects.halt.take() {
             return Err(halt.into());
         }
@@ -264,9 +209,7 @@ impl<L: Ledger> Core<L> {
         let waiting = Input::Requests(waiting.collect());
         core.replica.step(core.now, waiting);
         // The journal has these records; the frames have nobody to go to yet.
-        core.effects
-            .records
-            .retain(|record| matches!(record, Record::Cosigned { .. } | Record::Refused { .. }));
+        core.effects.records.retain(|record| matches!(record, Record::Cosigned { .. }));
         core.effects.frames.clear();
         Ok(core)
     }
@@ -301,18 +244,10 @@ impl<L: Ledger> Core<L> {
     #[must_use]
     pub fn live_records(&self) -> Vec<Record> {
         let mut records: Vec<Record> = Vec::new();
-        for (sequence, leaves) in self.refused.iter().filter(|(sequence, _)| *sequence <= self.stored) {
-            records.push(Record::Refused { sequence: sequence.0, leaves: leaves.to_vec() });
-        }
-        for (sequence, executed) in &self.unstored {
+        for executed in self.unstored.values() {
             records.extend(entry_records(&executed.entries));
             let decided = jurat_pbft::Record::Decided(executed.batch.clone(), executed.proof.clone());
             records.push(Record::Consensus(decided));
-            // Behind its entries, which so wait no more once the sequence is stored.
-            if !executed.refused.is_empty() {
-                let leaves = executed.refused.iter().map(|entry| jurat_log::leaf_hash(&entry.0)).collect();
-                records.push(Record::Refused { sequence: sequence.0, leaves });
-            }
         }
         let waiting: Vec<EntryBytes> = self.pool.iter().map(|(_, entry)| entry.clone()).collect();
         records.extend(entry_records(&waiting));

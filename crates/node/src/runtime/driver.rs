@@ -263,7 +263,7 @@ impl Driver {
         // Before anybody is told that it is done.
         self.registry.push(registry);
         for (leaf, reason) in refused {
-            self.waiters.refused(leaf, &reason);
+            self.waiters.refused(leaf, reason);
         }
         for (leaves, size) in executed {
             self.waiters.executed(&leaves, size);

@@ -1,5 +1,7 @@
 //! The store's log, as the core wants it.
 
+use std::borrow::Cow;
+
 use jurat_crypto::Digest;
 use jurat_log::{LeafIndex, SubjectRoot, TreeSize, UnixMillis};
 use jurat_store::{Batch, FlushPlan, LogEntry, LogError, LogReader, LogStore};
@@ -59,7 +61,11 @@ impl Ledger for StoredLedger {
 
     fn entry(&self, leaf: &Digest) -> Result<Option<EntryBytes>, LedgerError> {
         let Some(index) = self.index_of(leaf)? else { return Ok(None) };
-        self.reader.entry(index).map(|bytes| Some(EntryBytes(bytes))).map_err(ledger_error)
+        let bytes = self.reader.entry(index).map_err(ledger_error)?;
+        Ok(Some(EntryBytes(match jurat_log::submitted_form(&bytes) {
+            Cow::Borrowed(_) => bytes,
+            Cow::Owned(submitted) => submitted.into(),
+        })))
     }
 
     fn append(

@@ -13,6 +13,9 @@ use crate::core::CouncilHistory;
 /// A receipt with what programs want to know of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReceiptAnswer {
+    /// Whether the log has the entry as one that was refused, so that it counts for nothing.
+    #[serde(skip)]
+    pub is_refused: bool,
     /// Where the entry is in the log.
     pub index: u64,
     /// Its leaf hash, in hex.
@@ -74,6 +77,7 @@ impl Receipts {
             _ => Receipt::without_extra(index, proof, &certified.note),
         };
         Ok(Some(ReceiptAnswer {
+            is_refused: matches!(entry, Entry::Refused(_)),
             index: index.value(),
             leaf_hash: jurat_log::leaf_hash(&bytes).to_string(),
             log_size: certified.size.value(),
@@ -83,7 +87,8 @@ impl Receipts {
         }))
     }
 
-    /// The receipt of the entry with a leaf hash, if it is in the log and certified.
+    /// The receipt of the entry that was submitted with this leaf hash, if it is in the log and
+    /// certified.
     pub fn receipt_of(&self, leaf: &Digest) -> Result<Option<ReceiptAnswer>, NoReceipt> {
         match self.reader.index_of(leaf)? {
             Some(index) => self.receipt(index),

@@ -11,11 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::core::OrderRefusal;
 
-/// Refusals that are remembered, for who asks later.
+/// Reasons of refusals that are remembered, for who asks later.
 const REMEMBERED: usize = 4096;
-
-/// What became of an entry: it is logged and certified, or was refused when it was its turn.
-pub(crate) type Outcome = Result<(), OrderRefusal>;
 
 /// Clients that wait until entries are executed and their checkpoint is certified.
 #[derive(Debug, Default)]
@@ -26,10 +23,10 @@ pub(crate) struct Waiters {
 #[derive(Debug, Default)]
 struct State {
     /// By leaf hash, until the entry is executed.
-    executing: HashMap<Digest, Vec<oneshot::Sender<Outcome>>>,
+    executing: HashMap<Digest, Vec<oneshot::Sender<()>>>,
     /// By the size of the log after their batch, until that is certified.
-    certifying: BTreeMap<TreeSize, Vec<oneshot::Sender<Outcome>>>,
-    /// Entries refused lately, and the order in which they were.
+    certifying: BTreeMap<TreeSize, Vec<oneshot::Sender<()>>>,
+    /// Why entries were refused lately, and the order in which they were.
     refused: HashMap<Digest, OrderRefusal>,
     refused_order: VecDeque<Digest>,
 }
@@ -40,14 +37,14 @@ impl Waiters {
     }
 
     /// Waits for an entry. The caller looks into the log afterwards: the entry may be there already.
-    pub(crate) fn wait_for(&self, leaf: Digest) -> oneshot::Receiver<Outcome> {
+    pub(crate) fn wait_for(&self, leaf: Digest) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         self.state().executing.entry(leaf).or_default().push(sender);
         receiver
     }
 
     /// Waits until the log is certified up to a size.
-    pub(crate) fn wait_for_size(&self, size: TreeSize) -> oneshot::Receiver<Outcome> {
+    pub(crate) fn wait_for_size(&self, size: TreeSize) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         self.state().certifying.entry(size).or_default().push(sender);
         receiver
@@ -63,22 +60,16 @@ impl Waiters {
         }
     }
 
-    /// An entry was refused when it was its turn.
-    pub(crate) fn refused(&self, leaf: Digest, reason: &OrderRefusal) {
+    /// An entry was refused when it was its turn. Who waits for it is told once that is certified.
+    pub(crate) fn refused(&self, leaf: Digest, reason: OrderRefusal) {
         let mut state = self.state();
-        let waiters = state.executing.remove(&leaf).unwrap_or_default();
-        if state.refused.insert(leaf, reason.clone()).is_none() {
+        if state.refused.insert(leaf, reason).is_none() {
             state.refused_order.push_back(leaf);
         }
         if state.refused_order.len() > REMEMBERED
             && let Some(oldest) = state.refused_order.pop_front()
         {
             state.refused.remove(&oldest);
-        }
-        drop(state);
-        for waiter in waiters {
-            // The client may have gone.
-            let _ = waiter.send(Err(reason.clone()));
         }
     }
 
@@ -97,13 +88,13 @@ impl Waiters {
         drop(state);
         for waiter in below.into_values().flatten().chain(at.into_iter().flatten()) {
             // The client may have gone.
-            let _ = waiter.send(Ok(()));
+            let _ = waiter.send(());
         }
     }
 
     /// Forgets clients that went away.
     pub(crate) fn sweep(&self) {
-        let listening = |waiters: &mut Vec<oneshot::Sender<Outcome>>| {
+        let listening = |waiters: &mut Vec<oneshot::Sender<()>>| {
             waiters.retain(|waiter| !waiter.is_closed());
             !waiters.is_empty()
         };
@@ -140,31 +131,28 @@ mod tests {
         waiters.certified(size(4));
         assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
         waiters.certified(size(5));
-        assert_eq!(first.try_recv(), Ok(Ok(())));
+        assert_eq!(first.try_recv(), Ok(()));
         assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
         waiters.certified(size(8));
-        assert_eq!(second.try_recv(), Ok(Ok(())));
+        assert_eq!(second.try_recv(), Ok(()));
         assert_eq!(third.try_recv(), Err(TryRecvError::Empty));
         waiters.certified(size(12));
-        assert_eq!(third.try_recv(), Ok(Ok(())));
+        assert_eq!(third.try_recv(), Ok(()));
     }
 
     #[test]
-    fn a_refusal_is_told_and_remembered_for_a_while() {
+    fn why_an_entry_was_refused_is_remembered_for_a_while() {
         let reason = |key| OrderRefusal::RevokedKey {
             key: jurat_trust::KeyBytes([key; 32]),
             grace_until: jurat_trust::OrderedTime(7),
         };
         let waiters = Waiters::default();
         let leaf = Digest::of(b"refused");
-        let mut waiting = waiters.wait_for(leaf);
-        waiters.refused(leaf, &reason(1));
-        assert_eq!(waiting.try_recv(), Ok(Err(reason(1))));
-        waiters.refused(leaf, &reason(2));
-        assert_eq!(waiters.why_refused(&leaf), Some(reason(2)));
+        waiters.refused(leaf, reason(1));
+        assert_eq!(waiters.why_refused(&leaf), Some(reason(1)));
         for i in 0..REMEMBERED {
             assert!(waiters.why_refused(&leaf).is_some(), "{i}");
-            waiters.refused(Digest::of(&i.to_be_bytes()), &reason(3));
+            waiters.refused(Digest::of(&i.to_be_bytes()), reason(3));
         }
         assert_eq!(waiters.why_refused(&leaf), None);
         assert_eq!(waiters.state().refused.len(), REMEMBERED);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jurat_crypto::Digest;
 use jurat_log::{
     LeafIndex, RightEdge, SearchTerm, SubjectMap, TILE_WIDTH, Tile, TileCoord, TileKind, TreeSize, leaf_hash,
-    split_bundle,
+    split_bundle, submitted_form,
 };
 
 use super::{
@@ -66,6 +66,12 @@ pub fn fsck(dir: &DataDir) -> Result<FsckReport, LogError> {
     Ok(check.report)
 }
 
+/// The indices of a bundle's entries.
+fn indices(bundle: TileCoord) -> impl Iterator<Item = LeafIndex> {
+    let first = bundle.index() * TILE_WIDTH as u64;
+    (first..).map_while(|index| LeafIndex::new(index).ok())
+}
+
 struct Check {
     files: LogFiles,
     index: Index,
@@ -90,10 +96,6 @@ impl Check {
                 self.find(self.files.path(bundle), "nothing behind it could be checked");
                 return Ok(());
             };
-            let first = bundle.index() * TILE_WIDTH as u64;
-            for (index, hash) in (first..).map_while(|index| LeafIndex::new(index).ok()).zip(&hashes) {
-                self.check_index(index, hash)?;
-            }
             for tile in self.edge.extend(hashes) {
                 self.check_tile(&tile)?;
             }
@@ -116,7 +118,7 @@ impl Check {
         if let Some(bytes) = self.or_find(self.files.read(bundle))? {
             let entries = split_bundle(bundle, &bytes).map_err(|e| self.files.bad_bundle(bundle, e));
             if let Some(entries) = self.or_find(entries)? {
-                self.check_terms(bundle, &entries)?;
+                self.check_entries(bundle, &entries)?;
                 return Ok(Some(entries.into_iter().map(leaf_hash).collect()));
             }
         }
@@ -126,7 +128,15 @@ impl Check {
             return Ok(None);
         };
         // If it's damaged as well, it's reported here or when it's compared.
-        Ok(self.files.read_tile(tile).ok().map(|tile| tile.hashes().to_vec()))
+        let Ok(tile) = self.files.read_tile(tile) else { return Ok(None) };
+        let hashes = tile.hashes().to_vec();
+        for (index, hash) in indices(bundle).zip(&hashes) {
+            // One that was refused is found by another hash than its leaf's.
+            if self.index.index_of(hash)?.is_some() {
+                self.check_index(index, hash)?;
+            }
+        }
+        Ok(Some(hashes))
     }
 
     fn check_tile(&mut self, expected: &Tile) -> Result<(), LogError> {
@@ -154,9 +164,10 @@ impl Check {
         Ok(())
     }
 
-    fn check_terms(&mut self, bundle: TileCoord, entries: &[&[u8]]) -> Result<(), LogError> {
-        let first = bundle.index() * TILE_WIDTH as u64;
-        for (index, entry) in (first..).map_while(|index| LeafIndex::new(index).ok()).zip(entries) {
+    /// Looks for each entry by its name and its terms.
+    fn check_entries(&mut self, bundle: TileCoord, entries: &[&[u8]]) -> Result<(), LogError> {
+        for (index, entry) in indices(bundle).zip(entries) {
+            self.check_index(index, &leaf_hash(&submitted_form(entry)))?;
             if self.index.batch_of(index)?.is_some_and(|batch| batch.first == index)
                 && let Ok(size) = TreeSize::new(index.value())
             {

@@ -26,7 +26,7 @@ const FILE: &str = "index.redb";
 /// Memory for pages of the index, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// Leaf hash to the leaf's index.
+/// Name of an entry, which is its leaf hash unless it was refused, to the leaf's index.
 const LEAVES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("leaves");
 /// Search term and the index of an entry that has it, 33 bytes and 8 in big-endian.
 const TERMS: TableDefinition<'_, &[u8; TERM_KEY], ()> = TableDefinition::new("terms");
@@ -164,9 +164,9 @@ impl Index {
         Ok(())
     }
 
-    pub(super) fn index_of(&self, leaf_hash: &Digest) -> Result<Option<LeafIndex>, LogError> {
+    pub(super) fn index_of(&self, name: &Digest) -> Result<Option<LeafIndex>, LogError> {
         let index =
-            self.look_up(|views| Ok(views.leaves.get(leaf_hash.as_bytes())?.map(|index| index.value())))?;
+            self.look_up(|views| Ok(views.leaves.get(name.as_bytes())?.map(|index| index.value())))?;
         index.map(|index| LeafIndex::new(index).map_err(|error| failed(&self.path, error))).transpose()
     }
 

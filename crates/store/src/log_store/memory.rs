@@ -112,7 +112,7 @@ impl Memory {
             growing.batches.insert(leaf, (sequence, time));
         }
         for (index, entry) in (first.value()..).map_while(|index| LeafIndex::new(index).ok()).zip(&entries) {
-            growing.leaves.insert(entry.leaf_hash(), index);
+            growing.leaves.insert(entry.name(), index);
             growing.terms.extend(entry.terms().iter().map(|term| (*term, index)));
         }
         let full = self.edge.extend(entries.iter().map(LogEntry::leaf_hash));

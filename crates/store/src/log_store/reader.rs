@@ -46,12 +46,13 @@ impl LogReader {
         self.0.memory().flushed
     }
 
-    /// The index of the entry with this leaf hash, if the log has it.
-    pub fn index_of(&self, leaf_hash: &Digest) -> Result<Option<LeafIndex>, LogError> {
-        let in_memory = self.0.memory().generations().find_map(|g| g.leaves.find(leaf_hash));
+    /// The index of the entry that had this leaf hash when it was submitted, if the log has it, be it
+    /// as one that was refused.
+    pub fn index_of(&self, name: &Digest) -> Result<Option<LeafIndex>, LogError> {
+        let in_memory = self.0.memory().generations().find_map(|g| g.leaves.find(name));
         match in_memory {
             Some(index) => Ok(Some(index)),
-            None => self.0.index.index_of(leaf_hash),
+            None => self.0.index.index_of(name),
         }
     }
 

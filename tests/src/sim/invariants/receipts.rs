@@ -38,7 +38,7 @@ impl Invariant for Receipts {
     }
 
     fn issued(&mut self, facts: &Facts<'_>, issued: &Issued) -> Verdict {
-        let Issued { member, leaf, file, receipt } = issued;
+        let Issued { member, leaf, logged, file, receipt } = issued;
         let parsed = Receipt::parse(receipt.as_bytes()).map_err(|error| error.to_string())?;
         let note = Note::parse(parsed.checkpoint().as_bytes()).map_err(|error| error.to_string())?;
         let policy = facts.policy_of(&note)?;
@@ -54,7 +54,7 @@ impl Invariant for Receipts {
                 let endorsement = policy.check(&note).map_err(|error| wrong(&error))?;
                 let checkpoint = &endorsement.checkpoint;
                 let proven =
-                    parsed.proof().verify(parsed.index(), checkpoint.size(), leaf, checkpoint.root());
+                    parsed.proof().verify(parsed.index(), checkpoint.size(), logged, checkpoint.root());
                 proven.map_err(|error| wrong(&error))?;
                 parsed.index()
             }

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use jurat::core::{Core, Ledger as _};
 use jurat_crypto::Digest;
-use jurat_log::{BatchStamp, Checkpoint, Entry, LeafIndex, Note};
+use jurat_log::{BatchStamp, Checkpoint, Entry, LeafIndex, Note, OpaqueOperation, RefusedEntry};
 use jurat_pbft::{ReplicaId, Sequence};
-use jurat_trust::{OrderedTime, SignedOperation};
+use jurat_trust::{OrderedTime, Rejection, SignedOperation};
 
 use super::{Facts, Invariant, Stepped, Tampered, Verdict};
 
@@ -35,6 +35,17 @@ impl Registry {
     }
 }
 
+/// What the registry says to an operation; the outer error is about its bytes and signatures.
+fn apply(
+    registry: &mut jurat_trust::Registry,
+    operation: &OpaqueOperation,
+) -> Result<Result<(), Rejection>, String> {
+    let operation = SignedOperation::decode(operation.as_bytes()).map_err(|error| error.to_string())?;
+    let operation = operation.verify(registry.network()).map_err(|error| error.to_string())?;
+    let at = registry.time();
+    Ok(registry.apply(&operation, at).map(drop))
+}
+
 /// Replays a log's registry operations, as somebody would who has nothing else.
 fn follows_from_log(facts: &Facts<'_>, core: &Core<Tampered>) -> Verdict {
     let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -46,11 +57,15 @@ fn follows_from_log(facts: &Facts<'_>, core: &Core<Tampered>) -> Verdict {
         let bytes = reader.entry(index).map_err(|error| text(&error))?;
         let applied = match Entry::decode(&bytes).map_err(|error| text(&error))? {
             Entry::OrderedTime(ordered) => registry.advance(OrderedTime(ordered.time.0)).map(drop),
-            Entry::RegistryOperation(operation) => {
-                let operation =
-                    SignedOperation::decode(operation.as_bytes()).map_err(|error| text(&error))?;
-                let operation = operation.verify(registry.network()).map_err(|error| text(&error))?;
-                registry.apply(&operation, registry.time()).map(drop)
+            Entry::RegistryOperation(operation) => apply(&mut registry, &operation)?,
+            Entry::Refused(RefusedEntry::RegistryOperation(operation)) => {
+                match apply(&mut registry, &operation)? {
+                    Ok(()) => return Err(format!("entry {index} is marked as refused, and is not")),
+                    Err(_) => Ok(()),
+                }
+            }
+            Entry::Refused(RefusedEntry::Attestation(_)) => {
+                return Err(format!("entry {index} is marked as refused, and no key was revoked"));
             }
             Entry::Attestation(_) | Entry::CouncilChange(_) => Ok(()),
         };

@@ -29,7 +29,7 @@ struct ShownEntry {
     shown: Shown,
     /// The size of the checkpoint that the entry was checked against.
     log_size: u64,
-    /// The attestation as a DSSE envelope; null for other entries.
+    /// The attestation as a DSSE envelope; null for other entries, and for one that was refused.
     envelope: Option<Box<RawValue>>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let decoded = Entry::decode(&bytes).map_err(|error| not_an_entry(&error))?;
     let attestation = match &decoded {
         Entry::Attestation(attestation) => Some(attestation),
-        Entry::RegistryOperation(_) | Entry::CouncilChange(_) | Entry::OrderedTime(_) => None,
+        _ => None,
     };
     let entry = ShownEntry {
         shown: tail::shown(arguments.index, &bytes, &decoded).map_err(|error| not_an_entry(&error))?,

@@ -41,6 +41,9 @@ pub(super) struct Shown {
     pub(super) index: u64,
     pub(super) leaf_hash: String,
     kind: &'static str,
+    /// Whether it was refused when it was its turn, and so counts for nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
     pub(super) attestor: Option<String>,
     predicate_type: Option<String>,
     subjects: Vec<ShownSubject>,
@@ -58,6 +61,7 @@ impl Shown {
             index,
             leaf_hash,
             kind,
+            refused: false,
             attestor: None,
             predicate_type: None,
             subjects: Vec::new(),
@@ -68,7 +72,7 @@ impl Shown {
     }
 }
 
-/// A registry operation that took effect.
+/// A registry operation.
 #[derive(Debug, Serialize)]
 struct ShownOperation {
     federation: String,
@@ -209,6 +213,9 @@ pub(super) fn shown(index: u64, bytes: &[u8], entry: &Entry) -> Result<Shown, Un
             let time = crate::time::rfc3339(time.0);
             Shown { ordered: Some(ShownTime { sequence: *sequence, time }), ..shown("ordered-time") }
         }
+        Entry::Refused(refused) => {
+            Shown { refused: true, ..self::shown(index, bytes, &refused.clone().submitted())? }
+        }
     })
 }
 
@@ -238,11 +245,16 @@ pub(super) fn describe(shown: &Shown) -> String {
         return format!("{:>8}  (council)  {who} at the end of epoch {epoch}", shown.index);
     }
     if let Some(ShownOperation { federation, domain, sequence, .. }) = &shown.operation {
-        return format!("{:>8}  (registry)  {federation}, {domain} operation {sequence}", shown.index);
+        let refused = if shown.refused { ", refused" } else { "" };
+        return format!(
+            "{:>8}  (registry)  {federation}, {domain} operation {sequence}{refused}",
+            shown.index
+        );
     }
     if let Some(ShownTime { sequence, time }) = &shown.ordered {
         return format!("{:>8}  (time)  {time}, sequence {sequence}", shown.index);
     }
     let attestor = shown.attestor.as_deref().and_then(|vkey| vkey.split('+').next()).unwrap_or_default();
-    format!("{:>8}  {attestor}  {}", shown.index, subjects.join(", "))
+    let refused = if shown.refused { "(refused)  " } else { "" };
+    format!("{:>8}  {refused}{attestor}  {}", shown.index, subjects.join(", "))
 }

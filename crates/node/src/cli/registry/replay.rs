@@ -4,7 +4,10 @@ use clap::Args;
 use jurat_trust::{FederationView, ProposalView, Proposals, TrustView};
 use serde::Serialize;
 
-use super::{replaying::LogChoice, show::describe};
+use super::{
+    replaying::{LogChoice, Refusal},
+    show::describe,
+};
 use crate::{
     cli::{Failure, output::Output},
     registry_json::{AsOf, FederationShown, ProposalShown, Summary, TrustShown},
@@ -38,6 +41,10 @@ struct Rebuilt {
     sequence: u64,
     /// How many operations took effect.
     operations: u64,
+    /// How many entries were refused when it was their turn.
+    refused: u64,
+    /// The first of these, with the reasons.
+    refusals: Vec<Refusal>,
     /// What the checkpoint says the digest is, hex.
     certified_digest: String,
     /// Whether it is.
@@ -56,7 +63,8 @@ struct State {
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let replayed = arguments.choice.replay(&arguments.log)?;
+    let mut replayed = arguments.choice.replay(&arguments.log)?;
+    let refusals = std::mem::take(&mut replayed.refusals);
     let (registry, checkpoint, stamp) = (&replayed.registry, &replayed.checkpoint, replayed.stamp);
     let matches = replayed.digest() == stamp.registry;
     let summary = Summary::of(registry);
@@ -69,6 +77,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         epoch: stamp.epoch,
         sequence: stamp.sequence,
         operations: replayed.operations,
+        refused: replayed.refused,
+        refusals,
         certified_digest: stamp.registry.to_string(),
         matches,
         summary: AsOf::new(checkpoint.size().value(), checkpoint.root(), registry, summary),
@@ -80,14 +90,19 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     };
     output.result(&rebuilt, || {
         let verdict = if matches { "as the council certified" } else { "NOT what the council certified" };
-        format!(
-            "{}, {verdict}\n  operations   {}\n  batch        {} of epoch {}, ordered {}",
+        let mut text = format!(
+            "{}, {verdict}\n  operations   {}\n  refused      {}\n  batch        {} of epoch {}, ordered {}",
             describe(&rebuilt.summary),
             rebuilt.operations,
+            rebuilt.refused,
             rebuilt.sequence,
             rebuilt.epoch,
             rfc3339(stamp.time.0)
-        )
+        );
+        for Refusal { index, reason } in &rebuilt.refusals {
+            text += &format!("\n  entry {index} was refused: {reason}");
+        }
+        text
     });
     replayed.confirm()
 }

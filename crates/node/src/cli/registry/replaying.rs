@@ -1,16 +1,18 @@
 //! Rebuilding the registry from a log: every entry checked against the checkpoint, every operation's
-//! signatures and rights judged anew, the outcome held against what the council certified.
+//! signatures and rights judged anew, and what the log says was refused as well; the outcome held
+//! against what the council certified.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use jurat_crypto::Digest;
-use jurat_log::{BatchStamp, Checkpoint, Entry};
+use jurat_log::{Attestation, BatchStamp, Checkpoint, Entry, OpaqueOperation, RefusedEntry};
 use jurat_trust::{OrderedTime, Registry, SignedOperation};
+use serde::Serialize;
 
 use crate::{
     cli::{Failure, council::read_pinned_history, log::LogArguments, log::OpenedLog},
-    core::CouncilHistory,
+    core::{CouncilHistory, OrderRefusal, judge_attestor},
 };
 
 /// How much of a log, and whose signatures its checkpoint must have.
@@ -41,8 +43,12 @@ pub(in crate::cli) struct Replayed {
     pub(in crate::cli) checkpoint: Checkpoint,
     /// What the checkpoint says of its batch and registry.
     pub(super) stamp: BatchStamp,
-    /// How many operations the log has.
+    /// How many operations took effect.
     pub(super) operations: u64,
+    /// What was refused when it was its turn, the first [`MAX_REFUSALS`] of it.
+    pub(super) refusals: Vec<Refusal>,
+    /// How many entries that were.
+    pub(super) refused: u64,
 }
 
 impl LogChoice {
@@ -72,14 +78,15 @@ impl LogChoice {
             Failure::False("the checkpoint certifies no registry: this is no log of a Jurat council".into())
         })?;
         let began = history.genesis().registry().map_err(|error| Failure::False(error.to_string()))?;
-        let mut fold = Fold { registry: began, batch: None, operations: 0 };
+        let mut fold = Fold::new(began);
         for index in 0..opened.bundles() {
             let first = index * jurat_log::TILE_WIDTH as u64;
             for (place, entry) in (first..).zip(opened.bundle(index)?) {
-                fold.take(&entry).map_err(|reason| Failure::False(format!("entry {place}: {reason}")))?;
+                fold.take(place, &entry)
+                    .map_err(|reason| Failure::False(format!("entry {place}: {reason}")))?;
             }
         }
-        let Fold { mut registry, operations, batch } = fold;
+        let Fold { mut registry, operations, batch, refusals, refused } = fold;
         if batch.is_some_and(|(sequence, _)| sequence > stamp.sequence) {
             return Err(Failure::False(
                 "the log has operations of later batches than its checkpoint's".into(),
@@ -88,7 +95,7 @@ impl LogChoice {
         registry
             .advance(OrderedTime(stamp.time.0))
             .map_err(|error| Failure::False(format!("the checkpoint's time: {error}")))?;
-        Ok(Replayed { registry, checkpoint: opened.checkpoint, stamp, operations })
+        Ok(Replayed { registry, checkpoint: opened.checkpoint, stamp, operations, refusals, refused })
     }
 }
 
@@ -126,10 +133,28 @@ struct Fold {
     /// Sequence and time of the batch whose operations follow.
     batch: Option<(u64, OrderedTime)>,
     operations: u64,
+    refusals: Vec<Refusal>,
+    refused: u64,
+}
+
+/// Refusals that are told with their reasons; the others are counted.
+pub(super) const MAX_REFUSALS: usize = 100;
+
+/// An entry that was refused when it was its turn.
+#[derive(Debug, Serialize)]
+pub(super) struct Refusal {
+    /// Where it is in the log.
+    pub(super) index: u64,
+    /// Why the rules refuse it.
+    pub(super) reason: String,
 }
 
 impl Fold {
-    fn take(&mut self, entry: &[u8]) -> Result<(), String> {
+    const fn new(registry: Registry) -> Self {
+        Self { registry, batch: None, operations: 0, refusals: Vec::new(), refused: 0 }
+    }
+
+    fn take(&mut self, index: u64, entry: &[u8]) -> Result<(), String> {
         match Entry::decode(entry).map_err(|error| error.to_string())? {
             Entry::OrderedTime(ordered) => {
                 if self.batch.is_some_and(|(sequence, _)| sequence >= ordered.sequence) {
@@ -140,18 +165,41 @@ impl Fold {
                 self.batch = Some((ordered.sequence, time));
             }
             Entry::RegistryOperation(operation) => {
-                let (_, time) = self.batch.ok_or("an operation with no time before it")?;
-                let signed =
-                    SignedOperation::decode(operation.as_bytes()).map_err(|error| error.to_string())?;
-                let checked = signed.verify(self.registry.network()).map_err(|error| error.to_string())?;
-                self.registry
-                    .apply(&checked, time)
+                self.apply(&operation)?
                     .map_err(|error| format!("an operation that the registry refuses: {error}"))?;
                 self.operations += 1;
             }
-            Entry::Attestation(_) | Entry::CouncilChange(_) => {}
+            Entry::Attestation(attestation) => {
+                // The time is that of the last batch with operations, so its own can only be later.
+                self.judge(&attestation)
+                    .map_err(|error| format!("an attestation that the registry refuses: {error}"))?;
+            }
+            Entry::Refused(refused) => {
+                let verdict = match refused {
+                    RefusedEntry::RegistryOperation(operation) => self.apply(&operation)?.err(),
+                    RefusedEntry::Attestation(attestation) => self.judge(&attestation).err(),
+                };
+                let reason = verdict.ok_or("it is marked as refused, and the registry takes it")?.to_string();
+                self.refused += 1;
+                if self.refusals.len() < MAX_REFUSALS {
+                    self.refusals.push(Refusal { index, reason });
+                }
+            }
+            Entry::CouncilChange(_) => {}
         }
         Ok(())
+    }
+
+    /// Lets the registry judge an operation; the outer error is about its bytes and signatures.
+    fn apply(&mut self, operation: &OpaqueOperation) -> Result<Result<(), OrderRefusal>, String> {
+        let (_, time) = self.batch.ok_or("an operation with no time before it")?;
+        let signed = SignedOperation::decode(operation.as_bytes()).map_err(|error| error.to_string())?;
+        let checked = signed.verify(self.registry.network()).map_err(|error| error.to_string())?;
+        Ok(self.registry.apply(&checked, time).map(drop).map_err(OrderRefusal::from))
+    }
+
+    fn judge(&self, attestation: &Attestation) -> Result<(), OrderRefusal> {
+        judge_attestor(&self.registry, attestation.attestor().key())
     }
 }
 
@@ -167,7 +215,7 @@ mod tests {
 
     fn fold() -> Fold {
         let (id, key) = (FederationId::new("fed:lab").unwrap(), key().verifying_key());
-        Fold { registry: Registry::founded_by(NETWORK, [(id, key)]).unwrap(), batch: None, operations: 0 }
+        Fold::new(Registry::founded_by(NETWORK, [(id, key)]).unwrap())
     }
 
     fn key() -> SigningKey {
@@ -191,25 +239,30 @@ mod tests {
     }
 
     /// What becomes of the last of these entries.
-    fn last(entries: &[Vec<u8>]) -> Result<u64, String> {
+    fn last(entries: &[Vec<u8>]) -> Result<(u64, u64), String> {
         let (mut fold, mut outcome) = (fold(), Ok(()));
         for entry in entries {
             assert_eq!(outcome, Ok(()));
-            outcome = fold.take(entry);
+            outcome = fold.take(0, entry);
         }
-        outcome.map(|()| fold.operations)
+        outcome.map(|()| (fold.operations, fold.refused))
     }
 
     #[test]
     fn operations_follow_the_time_at_which_they_were_ordered() {
         let (first, second) = (operation(1, NETWORK), operation(2, NETWORK));
-        assert_eq!(last(&[time(3, 10), first.clone(), second.clone()]), Ok(2));
-        assert_eq!(last(&[time(3, 10), first.clone(), time(4, 10), second.clone()]), Ok(2));
+        assert_eq!(last(&[time(3, 10), first.clone(), second.clone()]), Ok((2, 0)));
+        assert_eq!(last(&[time(3, 10), first.clone(), time(4, 10), second.clone()]), Ok((2, 0)));
+        let refused = jurat_log::refused_form;
+        let marked = [time(3, 10), second.clone(), refused(first.clone())];
+        assert_eq!(last(&marked), Ok((1, 1)), "its sequence is stale");
         for (entries, reason) in [
             (vec![first.clone()], "an operation with no time before it"),
             (vec![time(3, 10), time(3, 11)], "sequence 3 does not follow the one before"),
             (vec![time(3, 10), time(4, 9)], "ordered time can't go back"),
             (vec![time(3, 10), first.clone(), first.clone()], "an operation that the registry refuses"),
+            (vec![time(3, 10), refused(first.clone())], "it is marked as refused"),
+            (vec![refused(first.clone())], "an operation with no time before it"),
             (vec![time(3, 10), operation(1, NetworkId(Digest::of(b"another")))], "signature"),
             (vec![b"no entry".to_vec()], "version"),
         ] {

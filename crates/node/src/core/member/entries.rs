@@ -16,8 +16,6 @@ const FETCHES_PER_SECOND: u64 = 50_000;
 const FETCHES_AT_ONCE: u64 = 100_000;
 /// Bytes of entries sent in answer to one frame.
 const FETCH_ANSWER_BYTES: usize = 4 << 20;
-/// Records read for entries that were refused, in answer to one frame.
-const FETCH_RECORDS: usize = 4;
 
 impl<L: Ledger> Core<L> {
     pub(super) fn on_submitted(&mut self, entries: Vec<CheckedEntry>) {
@@ -105,7 +103,7 @@ impl<L: Ledger> Core<L> {
             self.counters.refused_fetches += 1;
             return;
         }
-        let (mut found, mut bytes, mut refused) = (Vec::new(), 0, Vec::new());
+        let (mut found, mut bytes) = (Vec::new(), 0);
         for leaf in leaves.iter().take(FETCH_LIMIT) {
             let entry = match self.pool.get(leaf) {
                 Some(entry) => Some(entry.clone()),
@@ -114,18 +112,11 @@ impl<L: Ledger> Core<L> {
                     Err(error) => return self.halt(error),
                 },
             };
-            if entry.is_none() {
-                refused.push(*leaf);
-            }
             bytes += entry.as_ref().map_or(0, |entry| entry.0.len());
             if bytes > FETCH_ANSWER_BYTES {
                 break;
             }
             found.extend(entry);
-        }
-        match self.refused_bodies(&refused, FETCH_RECORDS) {
-            Ok(bodies) => found.extend(bodies.into_values()),
-            Err(error) => return self.halt(error),
         }
         self.spread(Recipient::One(from), found);
     }
@@ -142,14 +133,6 @@ impl<L: Ledger> Core<L> {
                 Ok(None) => missing.push(request.0),
                 Err(error) => return self.halt(error),
             }
-        }
-        // What was refused lately and is proposed again waits again, as with those who propose it.
-        match self.refused_entries(&missing, FETCH_RECORDS) {
-            Ok(again) => {
-                missing.retain(|leaf| !again.iter().any(|entry| entry.leaf() == leaf));
-                self.take_in(again);
-            }
-            Err(error) => return self.halt(error),
         }
         if missing.is_empty() {
             return;

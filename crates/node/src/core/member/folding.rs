@@ -1,13 +1,10 @@
-//! What ordered entries do to the registry, and which of them the log therefore takes.
+//! What ordered entries do to the registry, and which of them count.
 //!
-//! An operation that the registry refuses when it is its turn is not logged and changes nothing;
-//! nor is an attestation whose key was taken out of use. Their bodies stay in the record of the
-//! sequence, since whoever executes it later must judge them too.
+//! An operation that the registry refuses when it is its turn changes nothing, and an attestation
+//! whose key was taken out of use attests nothing. Both are logged as refused, so that they are
+//! disposed of for ever, and whoever replays the log can judge them too.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use jurat_crypto::{Digest, VerifyingKey};
 use jurat_log::UnixMillis;
@@ -15,21 +12,21 @@ use jurat_pbft::{Batch, RequestDigest, Sequence};
 use jurat_trust::{CheckedOperation, KeyBytes, KeyStanding, OrderedTime, Registry};
 
 use super::Core;
-use crate::core::{CheckedEntry, EntryBytes, Halt, Ledger, OrderRefusal, checking::Content};
+use crate::core::{CheckedEntry, Halt, Ledger, OrderRefusal, checking::Content};
 
 /// What became of a batch's entries.
 #[derive(Default)]
 pub(super) struct Folded {
     /// What the log takes, in order.
     pub(super) logged: Vec<CheckedEntry>,
-    /// What it does not.
-    pub(super) refused: Vec<(CheckedEntry, OrderRefusal)>,
+    /// Which of it was refused, by name.
+    pub(super) refused: Vec<(Digest, OrderRefusal)>,
     /// What the registry took.
     pub(super) operations: Vec<Arc<CheckedOperation>>,
 }
 
 impl CheckedEntry {
-    /// Whether the log would take this entry if it were ordered now. The order decides, this only
+    /// Whether this entry would count if it were ordered now. The order decides, this only
     /// spares those who ask the wait.
     pub fn judge(&self, registry: &Registry, at: OrderedTime) -> Result<(), OrderRefusal> {
         match self.content() {
@@ -46,7 +43,8 @@ impl CheckedEntry {
     }
 }
 
-fn judge_attestor(registry: &Registry, key: &VerifyingKey) -> Result<(), OrderRefusal> {
+/// Whether an attestation by this key counts, as of the registry's time.
+pub fn judge_attestor(registry: &Registry, key: &VerifyingKey) -> Result<(), OrderRefusal> {
     match registry.key_standing(key) {
         KeyStanding::Revoked(revocation) => {
             Err(OrderRefusal::RevokedKey { key: KeyBytes::from(key), grace_until: revocation.grace_until })
@@ -56,55 +54,18 @@ fn judge_attestor(registry: &Registry, key: &VerifyingKey) -> Result<(), OrderRe
 }
 
 impl<L: Ledger> Core<L> {
-    /// Takes the bodies of a batch's entries that are not in the log, whether they wait or were
-    /// refused before.
+    /// Takes the bodies of a batch's entries that are not in the log.
     pub(super) fn take_bodies(&mut self, batch: &Batch) -> Result<Vec<CheckedEntry>, Halt> {
-        let (mut taken, mut refused) = (Vec::with_capacity(batch.requests.len()), Vec::new());
+        let mut taken = Vec::with_capacity(batch.requests.len());
         for RequestDigest(leaf) in &batch.requests {
             let waiting = self.pool.remove(leaf);
             if self.ledger.index_of(leaf)?.is_some() {
                 self.counters.duplicate_entries += 1;
-                continue;
-            }
-            if waiting.is_none() {
-                refused.push(*leaf);
-            }
-            taken.push((leaf, waiting));
-        }
-        let again = self.refused_entries(&refused, usize::MAX)?;
-        let mut again: BTreeMap<_, _> = again.into_iter().map(|entry| (*entry.leaf(), entry)).collect();
-        let found = taken
-            .into_iter()
-            .map(|(leaf, waiting)| waiting.or_else(|| again.remove(leaf)).ok_or(Halt::MissingEntry(*leaf)));
-        found.collect()
-    }
-
-    /// As [`refused_bodies`](Self::refused_bodies), ready to be held.
-    pub(super) fn refused_entries(&self, leaves: &[Digest], most: usize) -> Result<Vec<CheckedEntry>, Halt> {
-        let bodies = self.refused_bodies(leaves, most)?;
-        let network = self.genesis().network();
-        let read =
-            |(leaf, body)| CheckedEntry::from_journal(body, network).map_err(|_| Halt::MissingEntry(leaf));
-        bodies.into_iter().map(read).collect()
-    }
-
-    /// The bodies of those among these entries that were ordered lately and refused, from so many
-    /// records at most.
-    pub(super) fn refused_bodies(
-        &self,
-        leaves: &[Digest],
-        most: usize,
-    ) -> Result<BTreeMap<Digest, EntryBytes>, Halt> {
-        let sequences: BTreeSet<_> =
-            leaves.iter().filter_map(|leaf| self.refused.sequence_of(leaf)).collect();
-        let mut bodies = BTreeMap::new();
-        for sequence in sequences.into_iter().take(most) {
-            for body in self.executed_at(sequence)?.into_iter().flat_map(|executed| executed.refused) {
-                bodies.insert(jurat_log::leaf_hash(&body.0), body);
+            } else {
+                taken.push(waiting.ok_or(Halt::MissingEntry(*leaf))?);
             }
         }
-        bodies.retain(|leaf, _| leaves.contains(leaf));
-        Ok(bodies)
+        Ok(taken)
     }
 
     /// Moves the registry through a batch: to its time, then through its entries in their order.
@@ -118,6 +79,8 @@ impl<L: Ledger> Core<L> {
         // The replica's times only go forward.
         let _ = self.registry.advance(at);
         let mut folded = Folded::default();
+        // Whoever replays the log judges them at the same time.
+        let mut needs_time = false;
         for entry in entries {
             let verdict = match entry.content() {
                 Content::Attestation(key) => judge_attestor(&self.registry, key),
@@ -130,20 +93,21 @@ impl<L: Ledger> Core<L> {
                 },
                 Content::CouncilChange | Content::OrderedTime => Ok(()),
             };
-            match verdict {
-                Ok(()) => folded.logged.push(entry),
-                Err(reason) => folded.refused.push((entry, reason)),
-            }
+            needs_time |= entry.is_operation() || verdict.is_err();
+            folded.logged.push(match verdict {
+                Ok(()) => entry,
+                Err(reason) => {
+                    let is_operation = entry.is_operation();
+                    self.counters.refused_operations += u64::from(is_operation);
+                    self.counters.refused_attestations += u64::from(!is_operation);
+                    folded.refused.push((*entry.leaf(), reason));
+                    entry.into_refused()
+                }
+            });
         }
         self.registry.settle();
         self.counters.applied_operations += folded.operations.len() as u64;
-        for (entry, _) in &folded.refused {
-            match entry.content() {
-                Content::Operation(_) => self.counters.refused_operations += 1,
-                _ => self.counters.refused_attestations += 1,
-            }
-        }
-        if !folded.operations.is_empty() {
+        if needs_time {
             folded.logged.insert(0, CheckedEntry::ordered_time(sequence.0, time));
         }
         folded

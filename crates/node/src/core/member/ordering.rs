@@ -3,15 +3,14 @@
 use jurat_crypto::Digest;
 use jurat_log::{BatchStamp, UnixMillis};
 use jurat_pbft::{
-    Change, Decision, Input, MAX_LINKS_AHEAD, Message, Outbound, Ready, Recipient, RequestDigest, Sequence,
-    StateDigest,
+    Batch, Change, CommitProof, Decision, Input, MAX_LINKS_AHEAD, Message, Outbound, Ready, Recipient,
+    Sequence, StateDigest,
 };
 use jurat_trust::OrderedTime;
 
 use super::{Core, folding::Folded};
 use crate::core::{
-    Appended, CheckedEntry, Frame, Halt, Ledger, LedgerError, OrderRefusal, Record, RegistryStep, Sealed,
-    recovery::{Executed, entry_records},
+    Appended, Frame, Halt, Ledger, LedgerError, Record, RegistryStep, Sealed, recovery::Executed,
     state_digest,
 };
 
@@ -46,11 +45,9 @@ impl<L: Ledger> Core<L> {
             self.effects.frames.extend(links.map(|frame| (Recipient::One(range.to), frame)));
             for sequence in range.from.0..=range.through.0 {
                 match self.executed_at(Sequence(sequence)) {
-                    Ok(Some(Executed { batch, proof, refused, .. })) => {
+                    Ok(Some((batch, proof))) => {
                         let message = Message::Decided(batch, proof);
                         self.effects.frames.push((Recipient::One(range.to), Frame::Consensus(message)));
-                        // Nobody finds these in a log.
-                        self.spread(Recipient::One(range.to), refused);
                     }
                     Ok(None) => {}
                     Err(error) => return self.halt(error),
@@ -92,17 +89,12 @@ impl<L: Ledger> Core<L> {
             if batch.is_null() { Folded::default() } else { self.fold(sequence, time, entries) };
         self.counters.executed_batches += 1;
         self.counters.executed_entries += logged.len() as u64;
-        let executed = Executed {
-            batch,
-            proof,
-            refused: refused.iter().map(|(entry, _)| entry.bytes().clone()).collect(),
-            entries: bodies,
-        };
+        let executed = Executed { batch, proof, entries: bodies };
         let change = self.change_in(&logged);
         let leaves: Vec<Digest> = logged.iter().map(|entry| *entry.leaf()).collect();
         let appended = self.ledger.append(sequence.0, time, executed.to_record(), logged)?;
         self.unstored.insert(sequence, executed);
-        self.note_refused(sequence, refused);
+        self.effects.refused.extend(refused);
         if !leaves.is_empty() {
             let stamp = BatchStamp {
                 epoch: self.history.council().epoch().0,
@@ -126,36 +118,11 @@ impl<L: Ledger> Core<L> {
         Ok((state, change))
     }
 
-    /// Notes and tells what a sequence refused.
-    fn note_refused(&mut self, sequence: Sequence, refused: Vec<(CheckedEntry, OrderRefusal)>) {
-        let leaves: Vec<Digest> = refused.iter().map(|(entry, _)| *entry.leaf()).collect();
-        if !leaves.is_empty() {
-            self.effects.records.push(Record::Refused { sequence: sequence.0, leaves: leaves.clone() });
-        }
-        // Some may have come again since the replica delivered the batch: these wait anew.
-        let waits = |(entry, _): &&(CheckedEntry, _)| self.replica.is_waiting(&RequestDigest(*entry.leaf()));
-        let again: Vec<_> = refused.iter().filter(waits).map(|(entry, _)| entry.clone()).collect();
-        for entry in again {
-            self.pool.insert(&entry, self.now.elapsed);
-            self.effects.records.extend(entry_records(&[entry.bytes().clone()]));
-        }
-        self.refused.note(sequence, leaves);
-        self.effects.refused.extend(refused.into_iter().map(|(entry, reason)| (*entry.leaf(), reason)));
-    }
-
-    /// Forgets refusals that no batch under way can name. What a journal decided may name older ones,
-    /// whose entries came again in between: they are known until all of it is executed.
-    pub(super) fn forget_refused(&mut self) {
-        if self.decisions.is_empty() {
-            // What is proposed lies at most a window beyond what is delivered, and that at most two
-            // beyond what is executed.
-            let executed = self.replica.executed().0;
-            self.refused.forget(Sequence(executed.saturating_sub(4 * self.limits.consensus.window)));
-        }
-    }
-
-    /// What was decided and executed as a sequence; its entries are in the log, or here if refused.
-    pub(super) fn executed_at(&self, sequence: Sequence) -> Result<Option<Executed>, LedgerError> {
+    /// What was decided and executed as a sequence; its entries are in the log.
+    pub(super) fn executed_at(
+        &self,
+        sequence: Sequence,
+    ) -> Result<Option<(Batch, CommitProof)>, LedgerError> {
         let Some(record) = self.ledger.record(sequence.0)? else { return Ok(None) };
         Executed::of_record(&record)
             .map(Some)

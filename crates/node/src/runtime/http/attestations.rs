@@ -24,7 +24,7 @@ use tokio::{
 use super::{problem::Problem, refusals, state::Shared};
 use crate::{
     core::{CheckedEntry, EntryBytes, OrderRefusal},
-    runtime::{clock::unix_millis, driver, receipts::ReceiptAnswer, waiters::Outcome},
+    runtime::{clock::unix_millis, driver, receipts::ReceiptAnswer},
 };
 
 /// Attestations in one request at most.
@@ -177,7 +177,7 @@ enum Taken {
     /// In the log already.
     Logged(Digest, LeafIndex),
     /// New, or waiting already.
-    Waiting(Digest, oneshot::Receiver<Outcome>),
+    Waiting(Digest, oneshot::Receiver<()>),
 }
 
 /// Checks, submits and, if asked to, waits. An error here is about the node, not a line.
@@ -227,9 +227,10 @@ pub(super) async fn take_in(
                 shared.http_stats.refused.fetch_add(1, Ordering::Relaxed);
                 Answer::Refused { error }
             }
-            (Taken::Logged(leaf, _) | Taken::Waiting(leaf, _), None) => {
-                Answer::Accepted { leaf_hash: leaf.to_string() }
-            }
+            (Taken::Logged(leaf, _) | Taken::Waiting(leaf, _), None) => match certified(shared, &leaf)? {
+                Some(Err(error)) => Answer::Refused { error },
+                _ => Answer::Accepted { leaf_hash: leaf.to_string() },
+            },
             (Taken::Logged(leaf, index), Some(Wait::Receipt)) => {
                 let certified = shared.waiters.wait_for_size(index.size_through());
                 answer(receipt_when(shared, leaf, certified, deadline).await?)
@@ -298,17 +299,30 @@ async fn foresee(shared: &Arc<Shared>, entry: &CheckedEntry) -> Result<(), Order
     judged.await.unwrap_or(Ok(()))
 }
 
+/// What became of an entry, once that is certified: its receipt, or that it was refused. The outer
+/// error is about the node.
+fn certified(shared: &Shared, leaf: &Digest) -> Result<Option<Result<ReceiptAnswer, Problem>>, Problem> {
+    let receipt = shared.receipts.receipt_of(leaf).map_err(|error| Problem::internal(&error))?;
+    Ok(receipt.map(|receipt| {
+        if receipt.is_refused {
+            Err(refusals::of_logged(shared.waiters.why_refused(leaf).as_ref(), receipt))
+        } else {
+            Ok(receipt)
+        }
+    }))
+}
+
 /// Waits for `done`, then makes the receipt. The inner error is about this entry.
 async fn receipt_when(
     shared: &Arc<Shared>,
     leaf: Digest,
-    done: oneshot::Receiver<Outcome>,
+    done: oneshot::Receiver<()>,
     deadline: Instant,
 ) -> Result<Result<ReceiptAnswer, Problem>, Problem> {
     let (mut done, mut no_quorum_since) = (Some(done), None);
     loop {
-        if let Some(receipt) = shared.receipts.receipt_of(&leaf).map_err(|error| Problem::internal(&error))? {
-            return Ok(Ok(receipt));
+        if let Some(certified) = certified(shared, &leaf)? {
+            return Ok(certified);
         }
         let now = Instant::now();
         match shared.detail().lacking_quorum() {
@@ -327,11 +341,11 @@ async fn receipt_when(
         let next_look = (now + LOOK_AGAIN).min(deadline);
         match &mut done {
             None => sleep_until(next_look).await,
-            Some(waiting) => match timeout_at(next_look, waiting).await {
-                Ok(Ok(Err(refusal))) => return Ok(Err(refusals::of_order(&refusal))),
-                Ok(_) => done = None,
-                Err(_) => {}
-            },
+            Some(waiting) => {
+                if timeout_at(next_look, waiting).await.is_ok() {
+                    done = None;
+                }
+            }
         }
     }
 }
@@ -352,16 +366,13 @@ pub(crate) async fn receipt(State(shared): State<Arc<Shared>>, Path(leaf_hash): 
             .field("leaf_hash")
             .into_response();
     };
-    match shared.receipts.receipt_of(&leaf) {
-        Ok(Some(receipt)) => Json(receipt).into_response(),
+    match certified(&shared, &leaf) {
+        Ok(Some(Ok(receipt))) => Json(receipt).into_response(),
         Ok(None) => {
-            if let Some(refusal) = shared.waiters.why_refused(&leaf) {
-                return refusals::of_order(&refusal).into_response();
-            }
             let detail = "no entry with this leaf hash is logged and certified here";
             Problem::new(StatusCode::NOT_FOUND, "no such receipt", detail).into_response()
         }
-        Err(error) => Problem::internal(&error).into_response(),
+        Ok(Some(Err(problem))) | Err(problem) => problem.into_response(),
     }
 }
 

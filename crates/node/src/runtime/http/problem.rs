@@ -7,6 +7,8 @@ use axum::{
 };
 use serde::Serialize;
 
+use crate::runtime::receipts::ReceiptAnswer;
+
 /// What went wrong with a request, for the caller to act on.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Problem {
@@ -19,6 +21,9 @@ pub(crate) struct Problem {
     /// Which field of the request is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) field: Option<String>,
+    /// Where the log has it, if it is logged as refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) logged: Option<Box<ReceiptAnswer>>,
     /// After how many seconds to try again.
     #[serde(skip)]
     pub(crate) retry_after: Option<u32>,
@@ -26,7 +31,14 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { title, status: status.as_u16(), detail: detail.into(), field: None, retry_after: None }
+        Self {
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            field: None,
+            logged: None,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {

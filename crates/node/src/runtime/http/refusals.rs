@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 use jurat_log::{EntryError, StatementError};
 
 use super::problem::Problem;
-use crate::core::{EntryRefusal, OrderRefusal};
+use crate::{
+    core::{EntryRefusal, OrderRefusal},
+    runtime::receipts::ReceiptAnswer,
+};
 
 /// An entry that fails a check.
 pub(super) fn of_entry(refusal: &EntryRefusal) -> Problem {
@@ -38,17 +41,31 @@ pub(super) fn of_entry(refusal: &EntryRefusal) -> Problem {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", refusal.to_string()).field("payload")
         }
         EntryRefusal::Operation(_) => unprocessable("not a registry operation", "operation".into()),
-        EntryRefusal::Entry(_) | EntryRefusal::Change(_) | EntryRefusal::OrderedTime => {
+        EntryRefusal::Entry(_) | EntryRefusal::Change(_) | EntryRefusal::MadeInOrder => {
             unprocessable("not an attestation", "the envelope".into())
         }
     }
 }
 
-/// An entry that is or would be refused when it is ordered.
+/// An entry that would be refused if it were ordered now.
 pub(super) fn of_order(refusal: &OrderRefusal) -> Problem {
     let (title, field) = match refusal {
         OrderRefusal::Operation(_) => ("refused by the registry", "operation"),
         OrderRefusal::RevokedKey { .. } => ("the key is not in use", "signatures[0].keyid"),
     };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, title, refusal.to_string()).field(field)
+}
+
+/// An entry that the log has as refused. The reason is not in the log: it follows from replaying it.
+pub(super) fn of_logged(reason: Option<&OrderRefusal>, logged: ReceiptAnswer) -> Problem {
+    let mut problem = reason.map_or_else(
+        || {
+            let detail = "it was refused when it was its turn; 'jurat registry replay' tells why";
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refused in order", detail)
+        },
+        of_order,
+    );
+    problem.detail += &format!(" (entry {} of the log says so, for good)", logged.index);
+    problem.logged = Some(logged.into());
+    problem
 }
