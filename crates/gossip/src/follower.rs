@@ -18,13 +18,11 @@ use alloc::{
     vec::Vec,
 };
 
-use jurat_log::{
-    Checkpoint, EMPTY_ROOT, ForkEvidence, MAX_NOTE_BYTES, Note, Origin, Policy, TreeSize, UnixMillis,
-};
+use jurat_log::{Checkpoint, EMPTY_ROOT, ForkEvidence, MAX_NOTE_BYTES, Note, Origin, TreeSize, UnixMillis};
 
 use crate::{
-    FollowCounts, FollowOutput, GetFailure, MAX_FOLLOWED_SOURCES, RequestId, SourceFailure, SourceState,
-    Supplier, SyncTimes,
+    FollowCounts, FollowOutput, GetFailure, Judge, MAX_FOLLOWED_SOURCES, RequestId, SourceFailure,
+    SourceState, Supplier, SyncTimes,
     followed_source::{FollowedSource, Offer, Standing},
 };
 use job::{Job, Run};
@@ -36,7 +34,7 @@ const CHECKPOINT: &str = "checkpoint";
 #[derive(Debug)]
 pub struct Follower {
     origin: Origin,
-    policy: Policy,
+    judge: Box<dyn Judge>,
     times: SyncTimes,
     /// What was published last.
     head: Option<Offer>,
@@ -73,11 +71,11 @@ struct Turn {
 }
 
 impl Follower {
-    /// Follows the log of this name, whose checkpoints the policy judges, from so many sources. `head`
-    /// is what was published last.
+    /// Follows the log of this name from so many sources. `judge` says which checkpoints count, and is
+    /// a policy as a rule. `head` is what was published last.
     pub fn new(
         origin: Origin,
-        policy: Policy,
+        judge: impl Judge + 'static,
         times: SyncTimes,
         sources: usize,
         head: Option<Note>,
@@ -96,7 +94,7 @@ impl Follower {
         };
         Ok(Self {
             origin,
-            policy,
+            judge: Box::new(judge),
             times,
             head,
             sources: (0..sources.min(MAX_FOLLOWED_SOURCES)).map(|_| FollowedSource::new()).collect(),
@@ -209,7 +207,7 @@ impl Follower {
     fn read_checkpoint(&self, bytes: Option<&[u8]>) -> Result<Offer, String> {
         let bytes = bytes.ok_or("there is no checkpoint")?;
         let note = Note::parse(bytes).map_err(|error| error.to_string())?;
-        let checkpoint = self.policy.check(&note).map_err(|error| error.to_string())?.checkpoint;
+        let checkpoint = self.judge.judge(&note)?;
         if *checkpoint.origin() != self.origin {
             return Err(format!("the checkpoint is of the log {}", checkpoint.origin()));
         }

@@ -9,6 +9,7 @@ mod budget;
 mod follow;
 mod followed_source;
 mod follower;
+mod judge;
 mod manifest;
 mod peer;
 mod peer_file;
@@ -28,6 +29,7 @@ pub use follow::{
 };
 pub use followed_source::{SourceFailure, SourceState};
 pub use follower::{Follower, StoredCheckpointError};
+pub use judge::Judge;
 pub use manifest::{
     BootstrapManifest, MANIFEST_CLOCK_SKEW_SECONDS, MAX_MANIFEST_PEERS, MAX_MANIFEST_SECONDS, ManifestError,
 };

@@ -3,13 +3,16 @@
 //! ```text
 //! <hex SHA-256 of the origin>/policy       whose checkpoints are accepted
 //! <hex SHA-256 of the origin>/sources      where the log is read, a URL or an absolute path a line
+//! <hex SHA-256 of the origin>/api/v1/council   of a council's log: the history of its members, if
+//!                                          that says whose checkpoints are accepted
 //! <hex SHA-256 of the origin>/checkpoint   the last one that was verified
 //! <hex SHA-256 of the origin>/tile/..      what it covers, and perhaps more
 //! <hex SHA-256 of the origin>/forks/<hex SHA-256 of the evidence>.evidence
 //! ```
 //!
-//! Policy and sources are written by whoever runs the mirror, all else by the one process that
-//! holds the log's lock. A file appears whole or not at all, whatever crashes, and the checkpoint
+//! Policy and sources are written by whoever runs the mirror, and the first history of a council; all
+//! else by the one process that holds the log's lock. The history lies where a node serves it, so that
+//! a copy can be followed as a node can. A file appears whole or not at all, whatever crashes, and the checkpoint
 //! after all that it covers.
 
 use std::{
@@ -38,6 +41,9 @@ pub const MAX_SOURCE_BYTES: usize = 2048;
 const MAX_TILE_BYTES: usize = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
 
 const POLICY: &str = "policy";
+const COUNCIL: &str = "api/v1/council";
+/// A council's history may have so many bytes.
+const MAX_COUNCIL_BYTES: usize = 16 << 20;
 const SOURCES: &str = "sources";
 const CHECKPOINT: &str = "checkpoint";
 const LOCK: &str = "lock";
@@ -103,6 +109,7 @@ pub enum MirrorDirError {
 pub struct MirroredLog {
     origin: Origin,
     policy: Policy,
+    follows_council: bool,
     sources: Vec<String>,
 }
 
@@ -141,8 +148,20 @@ impl MirroredLog {
         };
         match sources.iter().find(is_bad) {
             Some(bad) => Err(MirrorDirError::Source(bad.clone())),
-            None => Ok(Self { origin, policy, sources }),
+            None => Ok(Self { origin, policy, follows_council: false, sources }),
         }
+    }
+
+    /// The same, of a council whose history says whose checkpoints are accepted.
+    #[must_use]
+    pub fn of_council(self) -> Self {
+        Self { follows_council: true, ..self }
+    }
+
+    /// Whether a council's history says whose checkpoints are accepted, rather than the policy.
+    #[must_use]
+    pub const fn follows_council(&self) -> bool {
+        self.follows_council
     }
 
     /// The log's name.
@@ -151,7 +170,7 @@ impl MirroredLog {
         &self.origin
     }
 
-    /// Whose checkpoints are accepted.
+    /// Whose checkpoints are accepted; of a log that follows a council, whose were when it was added.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
@@ -172,11 +191,19 @@ impl MirrorDir {
     }
 
     /// Mirrors a log from now on, or changes its policy and sources. What was copied before stays.
-    pub fn add(&self, log: &MirroredLog) -> Result<(), DiskError> {
+    /// `council` is the history of a log that [follows a council](MirroredLog::follows_council).
+    pub fn add(&self, log: &MirroredLog, council: &[u8]) -> Result<(), DiskError> {
         let dir = self.dir_of(&log.origin);
         self.vfs.create_dir_all(&dir)?;
         sync_parent(&*self.vfs, &dir)?;
         sync_parent(&*self.vfs, &self.root)?;
+        let history = dir.join(COUNCIL);
+        if log.follows_council {
+            put_council(&*self.vfs, &dir, council)?;
+        } else if self.vfs.file_len(&history)?.is_some() {
+            self.vfs.remove_file(&history)?;
+            sync_parent(&*self.vfs, &history)?;
+        }
         let sources: String = log.sources.iter().map(|source| format!("{source}\n")).collect();
         replace(&*self.vfs, &dir.join(SOURCES), sources.as_bytes())?;
         // The policy is what makes the log a mirrored one, so it comes last.
@@ -223,6 +250,11 @@ impl MirrorDir {
         self.served(origin, CHECKPOINT, MAX_NOTE_BYTES)
     }
 
+    /// The history of the council whose log that is, if it is followed.
+    pub fn council(&self, origin: &Digest) -> Result<Option<Vec<u8>>, DiskError> {
+        self.served(origin, COUNCIL, MAX_COUNCIL_BYTES)
+    }
+
     /// A tile or bundle of that log.
     pub fn tile(&self, origin: &Digest, coord: TileCoord) -> Result<Option<Vec<u8>>, DiskError> {
         self.served(origin, &coord.path(), MAX_TILE_BYTES)
@@ -251,7 +283,8 @@ impl MirrorDir {
         let policy = Policy::parse(&policy).map_err(|error| MirrorDirError::Policy { path, error })?;
         let sources = self.vfs.read(&dir.join(SOURCES), (MAX_SOURCES * (MAX_SOURCE_BYTES + 1)) as u64)?;
         let sources = String::from_utf8_lossy(&sources).lines().map(ToOwned::to_owned).collect();
-        MirroredLog::new(policy, sources).map(Some)
+        let follows_council = self.vfs.file_len(&dir.join(COUNCIL))?.is_some();
+        Ok(Some(MirroredLog { follows_council, ..MirroredLog::new(policy, sources)? }))
     }
 }
 
@@ -261,6 +294,16 @@ impl MirrorWriter {
         let path = self.log.join(CHECKPOINT);
         let Some(note) = read(&*self.vfs, &path, MAX_NOTE_BYTES)? else { return Ok(None) };
         Note::parse(&note).map(Some).map_err(|error| MirrorDirError::Checkpoint { path, error })
+    }
+
+    /// The history of the council that is followed, if one is.
+    pub fn council(&self) -> Result<Option<Vec<u8>>, DiskError> {
+        read(&*self.vfs, &self.log.join(COUNCIL), MAX_COUNCIL_BYTES)
+    }
+
+    /// Replaces the council's history, durably.
+    pub fn put_council(&mut self, history: &[u8]) -> Result<(), DiskError> {
+        put_council(&*self.vfs, &self.log, history)
     }
 
     /// A tile or bundle that is stored.
@@ -330,6 +373,15 @@ impl MirrorWriter {
     pub fn keep_fork(&self, evidence: &[u8]) -> Result<Option<PathBuf>, DiskError> {
         evidence_files::keep_fork(&*self.vfs, &self.log, evidence)
     }
+}
+
+fn put_council(vfs: &dyn Vfs, log: &Path, history: &[u8]) -> Result<(), DiskError> {
+    let path = log.join(COUNCIL);
+    for dir in path.ancestors().skip(1).take_while(|dir| *dir != log) {
+        vfs.create_dir_all(dir)?;
+        sync_parent(vfs, dir)?;
+    }
+    replace(vfs, &path, history)
 }
 
 fn read(vfs: &dyn Vfs, path: &Path, max: usize) -> Result<Option<Vec<u8>>, DiskError> {

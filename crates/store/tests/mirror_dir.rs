@@ -70,7 +70,7 @@ fn script(fs: &MemFs) -> u64 {
     let mut acknowledged = 0;
     let mut grow = || -> Result<(), MirrorDirError> {
         let (mirrors, log) = (mirrors(fs), log(NAME, &["http://127.0.0.1:1", "/srv/log"]));
-        mirrors.add(&log)?;
+        mirrors.add(&log, b"")?;
         let mut writer = mirrors.open(log.origin())?;
         for new in SIZES {
             let (from, to) = (size(acknowledged), size(new));
@@ -111,10 +111,10 @@ fn logs_are_added_changed_and_removed() {
     let mirrors = mirrors(&fs);
     assert!(mirrors.logs().unwrap().is_empty());
     let first = log(NAME, &["http://127.0.0.1:1"]);
-    mirrors.add(&first).unwrap();
+    mirrors.add(&first, b"").unwrap();
     let changed = log(NAME, &["/srv/log", "http://127.0.0.1:2/prefix"]);
-    mirrors.add(&changed).unwrap();
-    mirrors.add(&log("b.example", &["/b"])).unwrap();
+    mirrors.add(&changed, b"").unwrap();
+    mirrors.add(&log("b.example", &["/b"]), b"").unwrap();
     let listed: Vec<MirroredLog> = mirrors.logs().unwrap().into_iter().map(Result::unwrap).collect();
     assert!(listed.contains(&changed) && listed.len() == 2);
     let mut writer = mirrors.open(first.origin()).unwrap();
@@ -126,7 +126,7 @@ fn logs_are_added_changed_and_removed() {
     assert!(mirrors.remove(first.origin()).unwrap().unwrap().ends_with(digest.to_string()));
     assert!(mirrors.remove(first.origin()).unwrap().is_none());
     assert!(mirrors.checkpoint(&digest).unwrap().is_none());
-    mirrors.add(&first).unwrap();
+    mirrors.add(&first, b"").unwrap();
     assert!(mirrors.checkpoint(&digest).unwrap().is_some());
     // One damaged policy does not keep the others.
     assert!(fs.damage(Path::new(&format!("/node/mirrors/{digest}/policy")), 0, b"X"));
@@ -200,7 +200,7 @@ fn partial_tiles_go_when_the_full_one_is_there_and_evidence_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mirrors = MirrorDir::new(Arc::new(StdFs), dir.path().join("mirrors"));
     let log = log(NAME, &["/x"]);
-    mirrors.add(&log).unwrap();
+    mirrors.add(&log, b"").unwrap();
     let mut writer = mirrors.open(log.origin()).unwrap();
     let mut old = TreeSize::EMPTY;
     for new in SIZES.map(size) {

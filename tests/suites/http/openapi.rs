@@ -48,6 +48,7 @@ fn what_is_described_is_what_is_answered() {
     let nobody_wants = CouncilChange::new(Epoch(0), MembershipChange::Remove(ReplicaId(0)));
     let none_yet = get("/checkpoint", "/checkpoint");
     let mirrored = mirror(&council);
+    let followed = follow(&council);
     let envelope = ana().attest("one").to_envelope();
     let receipt = submit(WAIT, JSON, envelope.as_bytes());
     let leaf = receipt.answer.json()["leaf_hash"].as_str().unwrap().to_owned();
@@ -80,6 +81,8 @@ fn what_is_described_is_what_is_answered() {
         get("/logs", "/logs"),
         get("/logs/{origin}/checkpoint", &format!("/logs/{mirrored}/checkpoint")),
         get("/logs/{origin}/checkpoint", &format!("/logs/{LEAF}/checkpoint")),
+        get("/logs/{origin}/api/v1/council", &format!("/logs/{followed}/api/v1/council")),
+        get("/logs/{origin}/api/v1/council", &format!("/logs/{mirrored}/api/v1/council")),
         get("/logs/{origin}/tile/{path}", &format!("/logs/{mirrored}/tile/0/000.p/2")),
         get("/logs/{origin}/tile/{path}", &format!("/logs/{mirrored}/tile/entries/000.p/2")),
         get("/logs/{origin}/tile/{path}", &format!("/logs/{mirrored}/tile/0/000")),
@@ -178,6 +181,14 @@ fn mirror(council: &Council) -> String {
     let checkpoint = format!("/logs/{origin}/checkpoint");
     until_true("a copy", || council.http(0).get(&checkpoint).unwrap().status == 200);
     origin
+}
+
+/// Has a node follow another council; the digest of its log's origin.
+fn follow(council: &Council) -> String {
+    let other = Council::found();
+    let [dir, founder] = [council, &other].map(|council| path(&council.members()[0].dir).to_owned());
+    jurat(["mirror", "add", &dir, "/nowhere", "--council", &founder]).success();
+    Digest::of(other.origin().as_bytes()).to_string()
 }
 
 /// The status is described, and so are the media type and the members of an object.

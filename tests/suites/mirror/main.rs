@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a suite fails by panicking")]
 
+mod council;
 mod site;
 
 use std::{

@@ -13,7 +13,8 @@ use jurat_store::{MirrorDir, MirrorDirError, MirroredLog, StdFs};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::{Failure, files, output::Output, run};
+use super::{Failure, council::read_pinned_history, files, output::Output, run};
+use crate::core::CouncilHistory;
 use crate::runtime::{
     self, Config, LogConfig, LogShown, MAX_MIRRORS, MirrorConfig, Outgoing, OutgoingConfig, Source,
     SourceError,
@@ -34,7 +35,9 @@ pub(super) enum Command {
 #[command(
     after_help = "Example: jurat mirror add council/node-1 http://log.example /backup/log --policy log.policy\n\
     A source is the URL prefix of any server of C2SP tiles, or a directory with what one would serve.\n\
-    Without a source, the log is read where its policy says."
+    Without a source, the log is read where its policy says.\n\n\
+    Example: jurat mirror add mirror http://127.0.0.1:8100 --council council.json --network ID\n\
+    A council's history may come from anybody if the id is known: each step proves the next."
 )]
 pub(super) struct AddArguments {
     /// The node's directory, with its node.toml, or any other for a mirror without a node
@@ -43,8 +46,15 @@ pub(super) struct AddArguments {
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
     /// Whose checkpoints are accepted: the policy of one log
-    #[arg(long, value_name = "FILE")]
-    policy: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "council", conflicts_with = "council")]
+    policy: Option<PathBuf>,
+    /// Of a council's log: council.json, genesis.json, a node's URL or directory. Its members' checkpoints are
+    /// accepted, and the mirror goes along when they change
+    #[arg(long, value_name = "SOURCE")]
+    council: Option<String>,
+    /// With --council: refuse another network than the one with this id
+    #[arg(long, value_name = "ID", requires = "council")]
+    network: Option<Digest>,
 }
 
 /// Show which logs are mirrored, and how far
@@ -146,6 +156,9 @@ struct Shown {
     log_size: Option<u64>,
     /// Its root, in hex.
     root: Option<String>,
+    /// The network and the last known epoch of the council that is followed, if one is.
+    network: Option<String>,
+    epoch: Option<u64>,
     /// Evidence that the log has forked.
     forks: Vec<PathBuf>,
 }
@@ -188,13 +201,11 @@ fn mirror_dir(root: &Path) -> MirrorDir {
 }
 
 fn add(arguments: &AddArguments, output: Output) -> Result<(), Failure> {
-    let policy = files::read_policy(&arguments.policy)?;
-    if let Some(weakness) = policy.council_weakness() {
-        return Err(Failure::False(format!(
-            "{}: {weakness}; such a policy accepts a fork",
-            arguments.policy.display()
-        )));
-    }
+    let council = match &arguments.council {
+        Some(source) => Some(read_pinned_history(source, arguments.network)?),
+        None => None,
+    };
+    let policy = policy(arguments, council.as_ref())?;
     let sources = sources(arguments, &policy)?;
     let log = MirroredLog::new(policy, sources).map_err(|error| match error {
         MirrorDirError::Sources(0) => {
@@ -208,6 +219,7 @@ fn add(arguments: &AddArguments, output: Output) -> Result<(), Failure> {
             return Err(Failure::Usage("this is the node's own log, of which it has all".into()));
         }
     }
+    let log = if council.is_some() { log.of_council() } else { log };
     let root = root(&arguments.dir)?;
     let dir = mirror_dir(&root);
     let logs = dir.logs().map_err(Failure::unreachable)?;
@@ -215,8 +227,41 @@ fn add(arguments: &AddArguments, output: Output) -> Result<(), Failure> {
     if others.count() >= MAX_MIRRORS {
         return Err(Failure::False(format!("{MAX_MIRRORS} logs are mirrored, and no more can be")));
     }
-    dir.add(&log).map_err(Failure::unreachable)?;
+    let known = council_of(&dir, log.origin())?;
+    let council = match (council, known) {
+        // What the mirror knows already is not unlearnt.
+        (Some(told), Some(known)) if known.genesis() == told.genesis() && known.epoch() > told.epoch() => {
+            Some(known)
+        }
+        (told, _) => told,
+    };
+    let history = council.map(|council| council.to_json()).unwrap_or_default();
+    dir.add(&log, history.as_bytes()).map_err(Failure::unreachable)?;
     show(&root, &log, output)
+}
+
+/// The policy that was named, or that of the council's last epoch.
+fn policy(arguments: &AddArguments, council: Option<&CouncilHistory>) -> Result<Policy, Failure> {
+    let (Some(path), None) = (&arguments.policy, council) else {
+        let policy = council.map(|council| council.policy_of(council.epoch())).transpose();
+        return policy.map_err(|error| Failure::False(error.to_string()))?.flatten().ok_or_else(|| {
+            Failure::Usage("say whose checkpoints are accepted: --policy or --council".into())
+        });
+    };
+    let policy = files::read_policy(path)?;
+    match policy.council_weakness() {
+        None => Ok(policy),
+        Some(weakness) => {
+            Err(Failure::False(format!("{}: {weakness}; such a policy accepts a fork", path.display())))
+        }
+    }
+}
+
+/// The council whose history is kept with a log.
+fn council_of(dir: &MirrorDir, origin: &Origin) -> Result<Option<CouncilHistory>, Failure> {
+    let history = dir.council(&Digest::of(origin.as_str().as_bytes())).map_err(Failure::unreachable)?;
+    // A damaged one is told of by whoever mirrors; here it is as good as none.
+    Ok(history.and_then(|json| CouncilHistory::from_json(&json).ok()))
 }
 
 /// Those that were named, or else those of the policy; paths as seen from anywhere.
@@ -299,6 +344,7 @@ fn show(root: &Path, log: &MirroredLog, output: Output) -> Result<(), Failure> {
     let note = dir.checkpoint(&digest).map_err(Failure::unreachable)?;
     let note = note.and_then(|note| Note::parse(&note).ok());
     let checkpoint = note.and_then(|note| Checkpoint::parse(note.text()).ok());
+    let council = council_of(&dir, log.origin())?;
     let shown = Shown {
         origin: log.origin().to_string(),
         dir: root.join(digest.to_string()),
@@ -306,6 +352,8 @@ fn show(root: &Path, log: &MirroredLog, output: Output) -> Result<(), Failure> {
         sources: log.sources().to_vec(),
         log_size: checkpoint.as_ref().map(|checkpoint| checkpoint.size().value()),
         root: checkpoint.as_ref().map(|checkpoint| checkpoint.root().to_string()),
+        network: council.as_ref().map(|council| council.genesis().network().0.to_string()),
+        epoch: council.as_ref().map(|council| council.epoch().0),
         forks: dir.forks(log.origin()).map_err(Failure::unreachable)?,
     };
     output.result(&shown, || describe(&shown));
@@ -320,6 +368,9 @@ fn describe(shown: &Shown) -> String {
     match (&shown.log_size, &shown.root) {
         (Some(size), Some(root)) => text += &format!("\n  verified  {size} entries, root {root}"),
         _ => text += "\n  verified  nothing yet",
+    }
+    if let (Some(network), Some(epoch)) = (&shown.network, shown.epoch) {
+        text += &format!("\n  council   network {network}, epoch {epoch}");
     }
     for fork in &shown.forks {
         text += &format!("\n  FORKED    {}", fork.display());

@@ -40,13 +40,14 @@ pub(crate) fn registry_turns() -> Arc<Semaphore> {
 }
 
 /// All routes of a node. `openapi.json` describes each of them.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 33] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 34] {
     [
         ("/", get(read::front_page)),
         ("/checkpoint", get(read::checkpoint)),
         ("/tile/{*path}", get(read::tile)),
         ("/logs", get(mirrors::list)),
         ("/logs/{origin}/checkpoint", get(mirrors::checkpoint)),
+        ("/logs/{origin}/api/v1/council", get(mirrors::council)),
         ("/logs/{origin}/tile/{*path}", get(mirrors::tile)),
         ("/add-checkpoint", post(witness::add_checkpoint)),
         ("/witness/{origin}/checkpoint", get(witness::checkpoint)),
@@ -93,6 +94,7 @@ pub(crate) fn mirror_router(mirrors: Mirrors) -> Router {
     Router::new()
         .route("/logs", get(mirrors::list))
         .route("/logs/{origin}/checkpoint", get(mirrors::checkpoint))
+        .route("/logs/{origin}/api/v1/council", get(mirrors::council))
         .route("/logs/{origin}/tile/{*path}", get(mirrors::tile))
         .route("/healthz", get(read::healthz))
         .route("/metrics", get(mirror_metrics::metrics))

@@ -1,5 +1,6 @@
 //! Mirroring other logs: a thread for each, started and stopped as logs are added and removed.
 
+mod council;
 mod fetch;
 mod state;
 mod worker;
@@ -83,6 +84,11 @@ impl Mirrors {
     /// The last verified checkpoint of the log whose origin has this SHA-256 digest.
     pub(crate) fn checkpoint(&self, origin: &Digest) -> Result<Option<Vec<u8>>, DiskError> {
         self.0.dir.checkpoint(origin)
+    }
+
+    /// The history of the council whose log that is, if it is followed.
+    pub(crate) fn council(&self, origin: &Digest) -> Result<Option<Vec<u8>>, DiskError> {
+        self.0.dir.council(origin)
     }
 
     /// A tile or bundle of it.

@@ -43,6 +43,23 @@ pub(crate) async fn checkpoint(State(mirrors): State<Mirrors>, Path(origin): Pat
     }
 }
 
+/// `GET /logs/<hex SHA-256 of the origin>/api/v1/council`: where a node shows its own.
+pub(crate) async fn council(State(mirrors): State<Mirrors>, Path(origin): Path<String>) -> Response {
+    let missing = || {
+        let detail = "no log whose origin has this SHA-256 digest is mirrored here together with its council";
+        Problem::new(StatusCode::NOT_FOUND, "no such council", detail).into_response()
+    };
+    let Ok(origin) = origin.parse::<Digest>() else { return missing() };
+    match from_disk(move || mirrors.council(&origin)).await {
+        Ok(Some(history)) => {
+            ([(header::CONTENT_TYPE, read::JSON), (header::CACHE_CONTROL, read::BRIEF)], history)
+                .into_response()
+        }
+        Ok(None) => missing(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
 /// `GET /logs/<hex SHA-256 of the origin>/tile/<level>/<index>` and `.../tile/entries/<index>`.
 pub(crate) async fn tile(
     State(mirrors): State<Mirrors>,

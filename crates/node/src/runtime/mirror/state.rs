@@ -25,6 +25,8 @@ pub(crate) struct LogShown {
     pub(crate) log_size: Option<u64>,
     /// Its root, in hex.
     pub(crate) root: Option<String>,
+    /// The epoch of the council that is followed, if one is.
+    pub(crate) epoch: Option<u64>,
     /// Evidence of forks that is kept.
     pub(crate) forks: usize,
     /// What keeps the copy from being written, if anything does.
@@ -64,6 +66,7 @@ impl LogShown {
             origin,
             log_size: None,
             root: None,
+            epoch: None,
             forks: 0,
             error: None,
             sources: Vec::new(),

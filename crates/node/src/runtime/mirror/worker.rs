@@ -15,17 +15,26 @@ use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
 use super::{
+    council::FollowedCouncil,
     fetch::{Getter, Source, SourceError},
     state::LogShown,
 };
-use crate::runtime::clock::unix_millis;
+use crate::{
+    core::{CouncilHistory, HistoryError},
+    runtime::clock::unix_millis,
+};
 
 /// The longest that a worker sleeps, so that a clock that is set forward is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
+/// Where a source shows its checkpoint.
+const CHECKPOINT: &str = "checkpoint";
+
 /// What wakes a worker.
 #[derive(Debug)]
 pub(super) enum Event {
+    /// A verified history of the council that is longer than the known one.
+    Council(Box<CouncilHistory>),
     Answer(RequestId, Result<Option<Vec<u8>>, GetFailure>),
     Stop,
 }
@@ -39,6 +48,10 @@ pub(crate) enum WorkerError {
     Checkpoint(#[from] StoredCheckpointError),
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error("the stored history of the council does not hold: {0}; add the log again with --council")]
+    Council(#[from] HistoryError),
+    #[error("the history of the council is gone; add the log again with --council")]
+    NoCouncil,
 }
 
 impl From<DiskError> for WorkerError {
@@ -77,8 +90,13 @@ impl Worker<'_> {
         let mut writer = self.dir.open(self.log.origin())?;
         let (origin, policy) = (self.log.origin().clone(), self.log.policy().clone());
         let head = writer.checkpoint()?;
-        let mut follower = Follower::new(origin, policy, self.times, sources.len(), head)?;
-        self.show(&follower)?;
+        let (times, count) = (self.times, sources.len());
+        let council = self.council(&writer)?;
+        let mut follower = match &council {
+            Some(council) => Follower::new(origin, council.clone(), times, count, head)?,
+            None => Follower::new(origin, policy, times, count, head)?,
+        };
+        self.show(&follower, council.as_ref())?;
         loop {
             let now = UnixMillis(unix_millis());
             let due = follower.next_wakeup();
@@ -90,6 +108,13 @@ impl Worker<'_> {
                     Ok(Event::Answer(request, content)) => {
                         follower.answered(request, content, UnixMillis(unix_millis()), rand::random())
                     }
+                    Ok(Event::Council(history)) => {
+                        let (Some(council), epoch) = (&council, history.epoch()) else { continue };
+                        writer.put_council(history.to_json().as_bytes())?;
+                        council.take(*history);
+                        info!(log = %self.log.origin(), epoch = epoch.0, "the council of a mirrored log has changed");
+                        continue;
+                    }
                     Ok(Event::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
                     Err(mpsc::RecvTimeoutError::Timeout) => continue,
                 }
@@ -98,14 +123,16 @@ impl Worker<'_> {
             let mut is_news = !follower.is_busy();
             while let Some(output) = outputs.pop_front() {
                 is_news |= !matches!(output, FollowOutput::Get { .. } | FollowOutput::Store { .. });
-                if let Some((request, content)) = self.carry_out(output, &sources, &mut writer)? {
+                if let Some((request, content)) =
+                    self.carry_out(output, &sources, council.as_ref(), &mut writer)?
+                {
                     let now = UnixMillis(unix_millis());
                     outputs.extend(follower.answered(request, Ok(content), now, rand::random()));
                     is_news |= !follower.is_busy();
                 }
             }
             if is_news {
-                self.show(&follower)?;
+                self.show(&follower, council.as_ref())?;
             }
             if until == Until::Once && !follower.is_busy() {
                 return Ok(());
@@ -117,6 +144,7 @@ impl Worker<'_> {
         &self,
         output: FollowOutput,
         sources: &Arc<[Source]>,
+        council: Option<&FollowedCouncil>,
         writer: &mut MirrorWriter,
     ) -> Result<Option<Stored>, DiskError> {
         let log = self.log.origin();
@@ -128,11 +156,22 @@ impl Worker<'_> {
             }
             FollowOutput::Get { request, from: Supplier::Source(source), path, limit } => {
                 let (getter, sources, send) = (self.getter.clone(), sources.clone(), self.send.clone());
+                let council = council.filter(|_| path == CHECKPOINT).cloned();
                 self.tasks.spawn(async move {
-                    let content = match sources.get(source) {
+                    let mut content = match sources.get(source) {
                         Some(source) => getter.get(source, &path, limit).await,
                         None => Ok(None),
                     };
+                    if let (Some(council), Some(source), Ok(Some(checkpoint))) =
+                        (council, sources.get(source), &content)
+                    {
+                        match council.ask(&getter, source, checkpoint).await {
+                            Ok(None) => {}
+                            // Before the checkpoint that needs it.
+                            Ok(Some(history)) => drop(send.send(Event::Council(Box::new(history)))),
+                            Err(error) => content = Err(GetFailure { error, retry_after: 0 }),
+                        }
+                    }
                     // A worker that has stopped does not need it.
                     let _ = send.send(Event::Answer(request, content));
                 });
@@ -157,8 +196,18 @@ impl Worker<'_> {
         Ok(None)
     }
 
-    fn show(&self, follower: &Follower) -> Result<(), DiskError> {
+    /// The council that is followed, if one is.
+    fn council(&self, writer: &MirrorWriter) -> Result<Option<FollowedCouncil>, WorkerError> {
+        if !self.log.follows_council() {
+            return Ok(None);
+        }
+        let history = writer.council()?.ok_or(WorkerError::NoCouncil)?;
+        Ok(Some(FollowedCouncil::new(CouncilHistory::from_json(&history)?)))
+    }
+
+    fn show(&self, follower: &Follower, council: Option<&FollowedCouncil>) -> Result<(), DiskError> {
         let mut shown = LogShown::new(self.log);
+        shown.epoch = council.map(|council| council.known().epoch().0);
         shown.take(self.log, follower);
         shown.forks = self.dir.forks(self.log.origin())?.len();
         (self.show)(shown);
