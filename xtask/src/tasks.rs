@@ -47,7 +47,7 @@ pub(crate) const TASKS: &[Task] = &[
     Task {
         name: "interop",
         arguments: "",
-        about: "foreign implementations: securesystemslib on envelopes, a reader of the log in Python",
+        about: "foreign implementations: securesystemslib on envelopes, a reader of the log and a simple peer in Python",
         run: Run::Steps(interop),
     },
     Task {

@@ -193,6 +193,7 @@ pub async fn run(
                 .unwrap_or(jurat_log::TreeSize::MAX),
         },
         registry_turns: http::registry_turns(),
+        simple_turns: http::simple_turns(),
         body_room: http::body_room(),
         http_stats: http::HttpStats::default(),
     });

@@ -7,6 +7,7 @@ mod attestations;
 mod health;
 mod limits;
 mod openapi;
+mod records;
 mod search;
 mod subjects;
 mod tiles;

@@ -9,9 +9,9 @@ use jurat_pbft::{Epoch, ReplicaId};
 use jurat_tests::{
     Answer, Council, Federation, TILED_ORIGIN, TiledLog, jurat, path, tiled_policy, until_true,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{ATTESTATIONS, JSON, NDJSON, WAIT, ana, raw};
+use super::{ATTESTATIONS, JSON, NDJSON, WAIT, ana, raw, records::record};
 
 const CHANGES: &str = "/api/v1/council/changes";
 const OPERATIONS: &str = "/api/v1/operations";
@@ -40,6 +40,7 @@ fn what_is_described_is_what_is_answered() {
         let answer = http.post(CHANGES, JSON, body.as_bytes()).unwrap();
         Case { path: CHANGES, method: "post", answer }
     };
+    let post_records = |body: &str| http.post("/records", JSON, body.as_bytes()).unwrap();
     let operate = |url, body: &[u8]| {
         let answer = http.post(url, "application/octet-stream", body).unwrap();
         Case { path: OPERATIONS, method: "post", answer }
@@ -78,6 +79,17 @@ fn what_is_described_is_what_is_answered() {
         get("/tile/{path}", "/tile/0/000.p/1"),
         get("/tile/{path}", "/tile/entries/000.p/1"),
         get("/tile/{path}", "/tile/7/000"),
+        get("/records", "/records?start=0&count=1"),
+        get("/records", "/records?start=0&count=0"),
+        get("/records", "/records?start=1000&count=1"),
+        Case {
+            path: "/records",
+            method: "post",
+            answer: post_records(&json!({ "records": [record("one")] }).to_string()),
+        },
+        Case { path: "/records", method: "post", answer: post_records("{}") },
+        get("/consistency-proof", "/consistency-proof?old_size=1"),
+        get("/consistency-proof", "/consistency-proof?old_size=0"),
         get("/logs", "/logs"),
         get("/logs/{origin}/checkpoint", &format!("/logs/{mirrored}/checkpoint")),
         get("/logs/{origin}/checkpoint", &format!("/logs/{LEAF}/checkpoint")),

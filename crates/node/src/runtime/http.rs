@@ -8,6 +8,7 @@ mod mirrors;
 mod operations;
 mod problem;
 mod read;
+mod records;
 mod refusals;
 mod registry;
 mod search;
@@ -39,12 +40,19 @@ pub(crate) fn registry_turns() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(registry::AT_ONCE))
 }
 
+/// The turns of simple peers that read the log.
+pub(crate) fn simple_turns() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(records::AT_ONCE))
+}
+
 /// All routes of a node. `openapi.json` describes each of them.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 34] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 36] {
     [
         ("/", get(read::front_page)),
         ("/checkpoint", get(read::checkpoint)),
         ("/tile/{*path}", get(read::tile)),
+        ("/records", get(records::records).post(records::submit)),
+        ("/consistency-proof", get(records::consistency)),
         ("/logs", get(mirrors::list)),
         ("/logs/{origin}/checkpoint", get(mirrors::checkpoint)),
         ("/logs/{origin}/api/v1/council", get(mirrors::council)),

@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) history: watch::Receiver<Arc<CouncilHistory>>,
     pub(crate) http: HttpLimits,
     pub(crate) registry_turns: Arc<Semaphore>,
+    /// Turns of simple peers that read the log.
+    pub(crate) simple_turns: Arc<Semaphore>,
     /// KiB of bodies that may still be read.
     pub(crate) body_room: Arc<Semaphore>,
     pub(crate) http_stats: HttpStats,

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+mod simple_peer;
+
 use std::{
     env, fs,
     path::Path,
@@ -14,8 +16,8 @@ use jurat_log::{Checkpoint, Cosignature, Note, NoteText, SubjectRoot, UnixSecond
 use jurat_tests::{Attestor, Council, Finished, finish, path};
 use serde_json::Value;
 
-/// `reader.py`, or nothing where there is no Python. In CI there is.
-fn reader(log: &str, policy: &Path) -> Option<Finished> {
+/// A program in Python, its path as seen from this package; nothing where there is no Python. In CI there is.
+fn python(program: &str) -> Option<Command> {
     let mut python = Command::new("python3");
     let found = python.arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !found {
@@ -23,13 +25,20 @@ fn reader(log: &str, policy: &Path) -> Option<Finished> {
         return skipped();
     }
     let mut command = Command::new("python3");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/reader.py")).arg(log).arg(policy);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(program));
+    Some(command)
+}
+
+/// What `reader.py` says of a log.
+fn reader(log: &str, policy: &Path) -> Option<Finished> {
+    let mut command = python("interop/reader.py")?;
+    command.arg(log).arg(policy);
     Some(finish(command))
 }
 
 #[expect(clippy::print_stderr, reason = "a test that did nothing must say so")]
-fn skipped() -> Option<Finished> {
-    eprintln!("SKIPPED: there is no python3, so the independent reader checked nothing");
+fn skipped() -> Option<Command> {
+    eprintln!("SKIPPED: there is no python3, so nothing was checked by it");
     None
 }
 
