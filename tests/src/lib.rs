@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness fails a test by panicking")]
 
 mod attestor;
+mod bulletin;
 pub mod chaos;
 mod council;
 mod federation;
@@ -21,6 +22,7 @@ mod tiled_log;
 mod wait;
 
 pub use attestor::{Attestor, leaf_hash};
+pub use bulletin::{stamped_posting, topic, unix_seconds};
 pub use council::{Council, Member, Place, path};
 pub use federation::Federation;
 pub use http::{Answer, Http, json_lines};

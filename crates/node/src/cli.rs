@@ -23,6 +23,7 @@ mod receipt;
 mod registry;
 mod run;
 mod status;
+mod topic;
 mod trust;
 mod verify;
 mod witness;
@@ -77,6 +78,8 @@ enum Command {
     Registry(registry::Command),
     #[command(subcommand)]
     Operation(operation::Command),
+    #[command(subcommand)]
+    Topic(topic::Command),
 }
 
 /// Why a command did not succeed.
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Collusion(command) => collusion::run(command, output),
         Command::Registry(command) => registry::run(command, output),
         Command::Operation(command) => operation::run(command, output),
+        Command::Topic(command) => topic::run(command, output),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

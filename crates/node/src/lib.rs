@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bulletin_json;
 pub mod cli;
 pub mod codec;
 pub mod core;

@@ -1,5 +1,6 @@
 //! A running node: sockets, disk, clocks and threads around the core.
 
+mod bulletins;
 mod checker;
 mod clock;
 mod config;
@@ -28,7 +29,9 @@ use std::{
 };
 
 use jurat_crypto::KeyUse;
-use jurat_store::{DataDir, DataDirError, Journal, JournalError, LogError, LogStore, StdFs};
+use jurat_store::{
+    BulletinStoreError, DataDir, DataDirError, Journal, JournalError, LogError, LogStore, StdFs,
+};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -37,8 +40,8 @@ use tracing::{info, warn};
 
 pub(crate) use clock::unix_millis;
 pub use config::{
-    Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles, OutgoingConfig,
-    PeerConfig,
+    BulletinConfig, Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles,
+    OutgoingConfig, PeerConfig,
 };
 pub use journal_writer::{Job, JournalStats, Released, write_jobs};
 pub use ledger::StoredLedger;
@@ -72,6 +75,9 @@ pub enum RunError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The bulletins.
+    #[error(transparent)]
+    Bulletins(#[from] BulletinStoreError),
     /// The log.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -160,6 +166,9 @@ pub async fn run(
     let registry = Arc::new(registry_view::RegistryView::new(&core));
     let journal_stats = Arc::new(journal_writer::JournalStats::default());
     let postman = Postman { peers: peers.clone() };
+    let board = (genesis.rules(), config.bulletins.limits());
+    let (bulletins, bulletins_thread) =
+        bulletins::Bulletins::start(&dir, board, clock, peers.clone(), back.clone())?;
     let keeper = EvidenceKeeper::new(&dir);
     let evidence_stats = keeper.stats().clone();
     let DiskThreads { jobs, stored_later, journal_thread, store_thread } =
@@ -194,10 +203,12 @@ pub async fn run(
         },
         registry_turns: http::registry_turns(),
         simple_turns: http::simple_turns(),
+        bulletins: bulletins.clone(),
+        bulletin_turns: http::bulletin_turns(),
         body_room: http::body_room(),
         http_stats: http::HttpStats::default(),
     });
-    let links = Links::new(genesis.network(), seed, peers, link_counters, events);
+    let links = Links::new(genesis.network(), seed, peers, link_counters, events, bulletins.clone());
     say_where_it_stands(&core);
     let driver = Driver {
         name: own.name.clone(),
@@ -231,9 +242,11 @@ pub async fn run(
     ready(listening);
     let outcome = Box::pin(driver.run(stop)).await;
     let _ = stop_tasks.send(true);
+    // Ends the streams, too, for which connections would stay open.
+    bulletins.stop();
     let _ = tokio::join!(links_task, http_task, mirror_task);
     drop(back);
-    for thread in [journal_thread, store_thread] {
+    for thread in [journal_thread, store_thread, bulletins_thread] {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
     info!("node stopped");

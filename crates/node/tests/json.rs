@@ -44,6 +44,7 @@ fn commands_print_what_the_page_shows() {
     let lies = support::lies().map(|lie| lie.encode());
     fs::write(dir.join("vote.evidence"), &lies[0]).unwrap();
     fs::write(dir.join("state.evidence"), &lies[1]).unwrap();
+    let posted = jurat(dir, &format!("topic post weather --text snow --node {node} --json"));
     let outputs = [
         ("jurat evidence show", vec![jurat(dir, "evidence show vote.evidence --json")]),
         (
@@ -80,6 +81,13 @@ fn commands_print_what_the_page_shows() {
                 jurat(dir, &format!("verify report.txt {proof}")),
                 jurat(dir, &format!("verify other.txt {proof}")),
             ],
+        ),
+        ("jurat topic post", vec![posted]),
+        ("jurat topic price", vec![jurat(dir, &format!("topic price weather --node {node} --json"))]),
+        ("jurat topic list", vec![jurat(dir, &format!("topic list --node {node} --json"))]),
+        (
+            "jurat topic query` and `tail",
+            vec![jurat(dir, &format!("topic query weather --node {node} --json"))],
         ),
         ("jurat status", vec![status]),
         ("jurat log tail", vec![jurat(dir, &format!("log tail --node {node} --json"))]),

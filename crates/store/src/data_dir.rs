@@ -33,6 +33,7 @@ const STAGING: &str = "staging";
 /// journal/    see `Journal`
 /// log/        the log's tiles, bundles and checkpoint, for any web server: see `LogStore`
 /// index.redb  see `LogStore`
+/// bulletins.redb  see `BulletinStore`
 /// evidence/   against members: see `EvidenceDir`; not there before the first piece
 /// ```
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bulletin_store;
 mod data_dir;
 mod error;
 mod evidence_dir;
@@ -10,6 +11,7 @@ mod mirror_dir;
 mod vfs;
 mod witness_dir;
 
+pub use bulletin_store::{BulletinStore, BulletinStoreError, PostingName};
 pub use data_dir::{DataDir, DataDirError};
 pub use error::DiskError;
 pub use evidence_dir::EvidenceDir;

@@ -12,6 +12,8 @@ mod shared;
 mod subjects;
 mod tile_cache;
 
+pub(crate) use index::RedbFile;
+
 use std::{fmt, sync::Arc};
 
 use jurat_crypto::Digest;

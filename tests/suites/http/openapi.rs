@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 
 use data_encoding::BASE64;
 use jurat::core::{CouncilChange, MembershipChange};
+use jurat_bulletin::Rules;
 use jurat_crypto::Digest;
 use jurat_pbft::{Epoch, ReplicaId};
 use jurat_tests::{
-    Answer, Council, Federation, TILED_ORIGIN, TiledLog, jurat, path, tiled_policy, until_true,
+    Answer, Council, Federation, TILED_ORIGIN, TiledLog, jurat, path, stamped_posting, tiled_policy, topic,
+    unix_seconds, until_true,
 };
 use serde_json::{Value, json};
 
 use super::{ATTESTATIONS, JSON, NDJSON, WAIT, ana, raw, records::record};
 
 const CHANGES: &str = "/api/v1/council/changes";
+const BULLETINS: &str = "/api/v1/bulletins";
 const OPERATIONS: &str = "/api/v1/operations";
 const ADD_CHECKPOINT: &str = "/add-checkpoint";
 const SUBJECT: &str = "/api/v1/subjects/{sha256}/proof";
@@ -45,6 +48,12 @@ fn what_is_described_is_what_is_answered() {
         let answer = http.post(url, "application/octet-stream", body).unwrap();
         Case { path: OPERATIONS, method: "post", answer }
     };
+    let bulletin = |body: &[u8]| {
+        let answer = http.post(BULLETINS, "application/octet-stream", body).unwrap();
+        Case { path: BULLETINS, method: "post", answer }
+    };
+    let weather =
+        stamped_posting(&Rules::new(council.network()), topic("weather"), unix_seconds(), b"snow", 7);
     let [lab, press] = ["fed:lab", "fed:press"].map(|name| Federation::named(&council, name));
     let nobody_wants = CouncilChange::new(Epoch(0), MembershipChange::Remove(ReplicaId(0)));
     let none_yet = get("/checkpoint", "/checkpoint");
@@ -139,6 +148,16 @@ fn what_is_described_is_what_is_answered() {
         get(SUBJECT, &format!("/api/v1/subjects/{LEAF}/proof")),
         get(SUBJECT, &format!("/api/v1/subjects/{LEAF}/proof?size=1000")),
         get(SUBJECT, "/api/v1/subjects/x/proof"),
+        bulletin(&weather),
+        bulletin(&weather),
+        bulletin(b"?"),
+        bulletin(&weather[..50]),
+        get("/api/v1/topics", "/api/v1/topics"),
+        get("/api/v1/topics", "/api/v1/topics?limit=0"),
+        get("/api/v1/topics/{topic}", &format!("/api/v1/topics/{LEAF}")),
+        get("/api/v1/topics/{topic}", "/api/v1/topics/x"),
+        get("/api/v1/topics/{topic}/price", &format!("/api/v1/topics/{LEAF}/price")),
+        get("/api/v1/events", "/api/v1/events"),
         get("/status", "/status"),
         get("/healthz", "/healthz"),
         get("/readyz", "/readyz"),
@@ -146,7 +165,11 @@ fn what_is_described_is_what_is_answered() {
         get("/openapi.json", "/openapi.json"),
     ];
     let statuses: BTreeSet<u16> = cases.iter().map(|case| case.answer.status).collect();
-    assert_eq!(statuses, [200, 202, 400, 404, 413, 422].into(), "the cases reach less than they should");
+    assert_eq!(
+        statuses,
+        [200, 201, 202, 400, 404, 409, 413, 422].into(),
+        "the cases reach less than they should"
+    );
     let paths: BTreeSet<&str> = cases.iter().map(|case| case.path).collect();
     assert_eq!(paths.len(), description["paths"].as_object().unwrap().len(), "a path without a case");
     for case in &cases {
@@ -163,7 +186,8 @@ fn methods_that_are_not_described_are_refused() {
         let url = path.replace("{path}", "0/000").replace("{leaf_hash}", LEAF).replace("{origin}", LEAF);
         let url =
             url.replace("{sha256}", LEAF).replace("{proposal}", LEAF).replace("{federation}", "fed:lab");
-        let url = url.replace("{source}", "fed:lab").replace("{target}", "fed:press");
+        let url =
+            url.replace("{topic}", LEAF).replace("{source}", "fed:lab").replace("{target}", "fed:press");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let head = format!(
                 "{method} {url} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

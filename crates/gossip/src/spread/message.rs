@@ -6,8 +6,8 @@ use core::fmt;
 use jurat_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
-/// The largest body that is spread, in bytes.
-pub const MAX_SPREAD_BYTES: usize = 64 * 1024;
+/// The largest body that is spread, in bytes: 64 KiB and what goes before them.
+pub const MAX_SPREAD_BYTES: usize = 64 * 1024 + 128;
 
 /// The most messages that one announcement names.
 pub const MAX_ANNOUNCED: usize = 256;

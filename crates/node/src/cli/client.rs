@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, StatusCode, Uri, body::Bytes, header};
+use hyper::{
+    Method, Request, StatusCode, Uri,
+    body::{Bytes, Incoming},
+    header,
+};
 use serde::Deserialize;
 
 use super::Failure;
@@ -35,6 +39,9 @@ pub(super) struct Problem {
     pub(super) detail: String,
     #[serde(default)]
     pub(super) field: Option<String>,
+    /// What a bulletin must promise now.
+    #[serde(default)]
+    pub(super) price: Option<u32>,
     #[serde(default)]
     pub(super) status: u16,
 }
@@ -75,6 +82,24 @@ impl Client {
         self.send(Method::POST, path, Some((content_type, body))).await
     }
 
+    /// The lines of an answer that goes on.
+    pub(super) async fn lines(&self, path: &str) -> Result<Lines, Failure> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::Unreachable(format!("can't reach the node at {}: {error}; is it running?", self.node))
+        };
+        let request = Request::builder().uri(format!("{}{path}", self.node)).body(Full::default());
+        let request = request.map_err(|error| Failure::Usage(error.to_string()))?;
+        let answer = tokio::time::timeout(self.timeout, self.outgoing.request(request)).await;
+        let answer = answer.map_err(|_| failed(&format!("no answer within {} s", self.timeout.as_secs())))?;
+        let answer = answer.map_err(|error| failed(&root_cause(&error)))?;
+        let (status, mut body) = (answer.status(), answer.into_body());
+        if status.is_success() {
+            return Ok(Lines { body, text: Vec::new() });
+        }
+        let body = Limited::new(&mut body, MAX_ANSWER).collect().await.map_err(|error| failed(&error))?;
+        Err(Answer { status, body: body.to_bytes() }.problem().into_failure())
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -108,6 +133,36 @@ impl Client {
     }
 }
 
+/// The longest line of an answer that goes on.
+const MAX_LINE: usize = 1 << 20;
+
+/// The lines of an answer that goes on.
+#[derive(Debug)]
+pub(super) struct Lines {
+    body: Incoming,
+    text: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line, without its end; none when the answer ends.
+    pub(super) async fn next(&mut self) -> Result<Option<String>, Failure> {
+        loop {
+            if let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
+                let line = self.text.drain(..=end).collect::<Vec<u8>>();
+                return Ok(Some(String::from_utf8_lossy(line.trim_ascii_end()).into_owned()));
+            }
+            if self.text.len() > MAX_LINE {
+                return Err(Failure::Unreachable(format!("a line of more than {MAX_LINE} bytes came")));
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(Failure::unreachable(root_cause(&error))),
+                Some(Ok(frame)) => self.text.extend(frame.into_data().unwrap_or_default()),
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.node)
@@ -120,12 +175,18 @@ impl Answer {
         if self.status.is_success() { Ok(self.body) } else { Err(self.problem().into_failure()) }
     }
 
+    /// What the node asks for, if it refuses a bulletin as too cheap.
+    pub(super) fn price(&self) -> Option<u32> {
+        self.status.is_client_error().then(|| self.problem().price).flatten()
+    }
+
     /// What the node says is wrong.
     pub(super) fn problem(&self) -> Problem {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| Problem {
             title: format!("the node answered {}", self.status),
             detail: String::from_utf8_lossy(&self.body).chars().take(200).collect(),
             field: None,
+            price: None,
             status: self.status.as_u16(),
         })
     }

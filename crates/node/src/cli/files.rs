@@ -67,6 +67,18 @@ pub(super) fn read_bounded(path: &Path, limit: usize, what: &str) -> Result<Vec<
     Ok(content)
 }
 
+/// Reads standard input, of which there may be at most `limit` bytes.
+pub(super) fn read_standard_input(limit: usize, what: &str) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    io::stdin().take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| {
+        Failure::Unreachable(format!("can't read the {what} from standard input: {error}"))
+    })?;
+    if bytes.len() > limit {
+        return Err(Failure::False(format!("the {what} has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// Reads a policy file.
 pub(super) fn read_policy(path: &Path) -> Result<Policy, Failure> {
     let content = read_bounded(path, jurat_log::MAX_POLICY_BYTES, "policy")?;

@@ -1,12 +1,6 @@
 //! `jurat hashcash`
 
-use std::{
-    io::{self, Read},
-    num::NonZeroUsize,
-    ops::ControlFlow,
-    path::PathBuf,
-    thread,
-};
+use std::{num::NonZeroUsize, ops::ControlFlow, path::PathBuf, thread};
 
 use clap::{Args, Subcommand, ValueEnum};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -276,19 +270,7 @@ impl PreimageArguments {
                 .decode(hex.as_bytes())
                 .map_err(|error| Failure::Usage(format!("--from-hex is not hexadecimal: {error}"))),
             (_, _, Some(path)) => files::read_bounded(path, MAX_PREIMAGE_BYTES, "preimage"),
-            _ => {
-                let mut bytes = Vec::new();
-                let limit = MAX_PREIMAGE_BYTES as u64 + 1;
-                io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| {
-                    Failure::Unreachable(format!("can't read the preimage from standard input: {error}"))
-                })?;
-                if bytes.len() > MAX_PREIMAGE_BYTES {
-                    return Err(Failure::False(format!(
-                        "the preimage has more than {MAX_PREIMAGE_BYTES} bytes"
-                    )));
-                }
-                Ok(bytes)
-            }
+            _ => files::read_standard_input(MAX_PREIMAGE_BYTES, "preimage"),
         }
     }
 }

@@ -67,6 +67,15 @@ pub(super) struct Arguments {
     /// Root certificates (PEM) that are trusted for https, besides those of the machine
     #[arg(long, env = "JURAT_OUTGOING_ROOTS", value_name = "FILE")]
     outgoing_roots: Option<PathBuf>,
+    /// Bulletins of one topic that are kept
+    #[arg(long, env = "JURAT_BULLETINS_PER_TOPIC", value_name = "N")]
+    bulletins_per_topic: Option<usize>,
+    /// Bulletins in all that are kept
+    #[arg(long, env = "JURAT_BULLETINS_TOTAL", value_name = "N")]
+    bulletins_total: Option<usize>,
+    /// MiB of content of bulletins that are kept
+    #[arg(long, env = "JURAT_BULLETINS_TOTAL_MIB", value_name = "MIB")]
+    bulletins_total_mib: Option<usize>,
     /// What to log: error, warn, info, debug, trace, or a filter
     #[arg(long, env = "JURAT_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
@@ -100,6 +109,9 @@ impl Arguments {
         if self.outgoing_roots.is_some() {
             config.outgoing.roots.clone_from(&self.outgoing_roots);
         }
+        set(&mut config.bulletins.per_topic, self.bulletins_per_topic.as_ref());
+        set(&mut config.bulletins.total, self.bulletins_total.as_ref());
+        set(&mut config.bulletins.total_mib, self.bulletins_total_mib.as_ref());
         set(&mut config.log.level, self.log_level.as_ref());
         set(&mut config.log.format, self.log_format.as_ref());
         for pair in &self.peer_address {

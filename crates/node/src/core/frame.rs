@@ -6,9 +6,9 @@ use jurat_crypto::Digest;
 use jurat_pbft::Message;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::cosigning::MemberSignatures;
+use super::{BulletinMessage, cosigning::MemberSignatures};
 
-/// An encoded entry, shared rather than copied.
+/// An encoded entry or posting, shared rather than copied.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EntryBytes(pub Arc<[u8]>);
 
@@ -63,6 +63,8 @@ pub enum Frame {
     FetchCheckpoint(u64),
     /// A checkpoint with its signatures, as a signed note.
     Checkpoint(#[serde(deserialize_with = "text")] String),
+    /// Bulletins. They are never ordered: the runtime gives them to the exchange, not to the core.
+    Bulletins(BulletinMessage),
 }
 
 /// Copies a text out of a frame. As a `String`, room for it would be made before it is there.

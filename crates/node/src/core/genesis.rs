@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jurat_bulletin::Rules;
 use jurat_crypto::{Digest, KeyName, KeyUse, NetworkId, Seed, SignatureType, VerifyingKey, Vkey};
 use jurat_log::{CouncilMember, Origin, Policy, PolicyError, PolicyWord};
 use jurat_pbft::{Council, CouncilError, Epoch, MAX_MEMBERS, ReplicaId, quorum};
@@ -213,6 +214,12 @@ impl Genesis {
     #[must_use]
     pub const fn network(&self) -> NetworkId {
         self.network
+    }
+
+    /// What its bulletins and messages must keep to.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules::new(self.network)
     }
 
     /// The origin of the council's log.

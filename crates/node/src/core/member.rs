@@ -212,6 +212,7 @@ impl<L: Ledger> Core<L> {
             Frame::Signatures(signatures) => self.on_signatures(from, signatures),
             Frame::FetchCheckpoint(size) => self.on_fetch_checkpoint(from, size),
             Frame::Checkpoint(note) => self.on_checkpoint(&note),
+            Frame::Bulletins(_) => {}
         }
     }
 

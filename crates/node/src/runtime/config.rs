@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use jurat_bulletin::BoardLimits;
 use jurat_crypto::{KeyFileError, SecretKey, Seed};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,9 @@ pub struct Config {
     /// How other servers are reached over HTTP.
     #[serde(default)]
     pub outgoing: OutgoingConfig,
+    /// How many bulletins are kept.
+    #[serde(default)]
+    pub bulletins: BulletinConfig,
     /// What the node writes about itself.
     #[serde(default)]
     pub log: LogConfig,
@@ -119,6 +123,32 @@ pub struct OutgoingConfig {
     /// Root certificates (PEM) that are trusted for `https`, besides those of the machine.
     #[serde(default)]
     pub roots: Option<PathBuf>,
+}
+
+/// How many bulletins are kept. What comes beyond is refused, and the price rises before that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BulletinConfig {
+    /// Of one topic.
+    pub per_topic: usize,
+    /// In all.
+    pub total: usize,
+    /// MiB of content in all.
+    pub total_mib: usize,
+}
+
+impl Default for BulletinConfig {
+    fn default() -> Self {
+        let limits = BoardLimits::default();
+        Self { per_topic: limits.per_topic, total: limits.bulletins, total_mib: limits.bytes >> 20 }
+    }
+}
+
+impl BulletinConfig {
+    pub(super) fn limits(&self) -> BoardLimits {
+        let bytes = self.total_mib.saturating_mul(1 << 20);
+        BoardLimits { per_topic: self.per_topic, bulletins: self.total, bytes, ..BoardLimits::default() }
+    }
 }
 
 /// What the node writes about itself, to standard error.

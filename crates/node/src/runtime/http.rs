@@ -1,7 +1,10 @@
 //! The HTTP interface.
 
 mod attestations;
+mod bulletin_metrics;
+mod bulletins;
 mod council;
+mod events;
 mod metrics;
 mod mirror_metrics;
 mod mirrors;
@@ -15,6 +18,7 @@ mod search;
 mod server;
 mod state;
 mod subjects;
+mod topics;
 mod witness;
 
 pub(crate) use server::serve;
@@ -45,8 +49,13 @@ pub(crate) fn simple_turns() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(records::AT_ONCE))
 }
 
+/// The turns of those who read bulletins.
+pub(crate) fn bulletin_turns() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(topics::AT_ONCE))
+}
+
 /// All routes of a node. `openapi.json` describes each of them.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 36] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 41] {
     [
         ("/", get(read::front_page)),
         ("/checkpoint", get(read::checkpoint)),
@@ -79,6 +88,11 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 36] {
         ("/api/v1/collusion", get(registry::answer)),
         ("/api/v1/collusion/{federation}", get(registry::answer)),
         ("/api/v1/subjects/{sha256}/proof", get(subjects::proof)),
+        ("/api/v1/bulletins", post(bulletins::post)),
+        ("/api/v1/topics", get(topics::list)),
+        ("/api/v1/topics/{topic}", get(topics::bulletins)),
+        ("/api/v1/topics/{topic}/price", get(topics::price)),
+        ("/api/v1/events", get(events::events)),
         ("/status", get(read::status)),
         ("/healthz", get(read::healthz)),
         ("/readyz", get(read::readyz)),

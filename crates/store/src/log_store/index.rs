@@ -332,7 +332,7 @@ impl Views {
 
 fn open_database(dir: &DataDir, path: &Path) -> Result<(Database, Lock), LogError> {
     let Some(lock) = dir.vfs().try_lock(path)? else { return Err(LogError::InUse) };
-    let file = IndexFile(dir.vfs().open(path)?);
+    let file = RedbFile::new(dir.vfs().open(path)?);
     let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file);
     Ok((database.map_err(|error| failed(path, error))?, lock))
 }
@@ -379,11 +379,17 @@ fn failed(path: &Path, error: impl Error + Send + Sync + 'static) -> LogError {
     LogError::Index { path: path.to_owned(), source: Box::new(error) }
 }
 
-/// Lets redb keep its file wherever ours are. The lock is taken by [`Index`].
+/// Lets redb keep its file wherever ours are. The lock is taken by who opens it.
 #[derive(Debug)]
-struct IndexFile(Box<dyn VfsFile>);
+pub(crate) struct RedbFile(Box<dyn VfsFile>);
 
-impl StorageBackend for IndexFile {
+impl RedbFile {
+    pub(crate) fn new(file: Box<dyn VfsFile>) -> Self {
+        Self(file)
+    }
+}
+
+impl StorageBackend for RedbFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.len()?)
     }

@@ -14,7 +14,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{mirror_metrics::MirrorMetrics, problem::Problem, state::Shared};
+use super::{
+    bulletin_metrics::BulletinMetrics, mirror_metrics::MirrorMetrics, problem::Problem, state::Shared,
+};
 
 const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -23,8 +25,12 @@ const OPENMETRICS: HeaderValue =
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let mut registry = Registry::with_prefix("jurat");
     registry.register_collector(Box::new(MirrorMetrics(shared.mirrors.clone())));
+    registry.register_collector(Box::new(BulletinMetrics(shared.bulletins.clone())));
     registry.register_collector(Box::new(NodeMetrics(shared)));
-    answer(&registry)
+    // Bulletins are read while none is stored, which may take a moment.
+    tokio::task::spawn_blocking(move || answer(&registry))
+        .await
+        .unwrap_or_else(|error| Problem::internal(&error).into_response())
 }
 
 /// The text of all metrics.
@@ -188,7 +194,7 @@ impl Collector for NodeMetrics {
     }
 }
 
-fn labelled<N: Into<String>>(
+pub(super) fn labelled<N: Into<String>>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

@@ -24,6 +24,9 @@ pub(crate) struct Problem {
     /// Where the log has it, if it is logged as refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logged: Option<Box<ReceiptAnswer>>,
+    /// The effort that a bulletin must promise now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) price: Option<u32>,
     /// After how many seconds to try again.
     #[serde(skip)]
     pub(crate) retry_after: Option<u32>,
@@ -37,12 +40,18 @@ impl Problem {
             detail: detail.into(),
             field: None,
             logged: None,
+            price: None,
             retry_after: None,
         }
     }
 
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    pub(crate) const fn price(mut self, effort: u32) -> Self {
+        self.price = Some(effort);
         self
     }
 

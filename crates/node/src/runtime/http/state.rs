@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::core::CouncilHistory;
 use crate::runtime::{
+    bulletins::Bulletins,
     checker::{Checker, CheckerStats},
     driver::Request,
     evidence::EvidenceStats,
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) registry_turns: Arc<Semaphore>,
     /// Turns of simple peers that read the log.
     pub(crate) simple_turns: Arc<Semaphore>,
+    pub(crate) bulletins: Arc<Bulletins>,
+    pub(crate) bulletin_turns: Arc<Semaphore>,
     /// KiB of bodies that may still be read.
     pub(crate) body_room: Arc<Semaphore>,
     pub(crate) http_stats: HttpStats,

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     codec,
     core::{Event, Frame},
+    runtime::bulletins::Bulletins,
 };
 
 /// Members send their clocks twice a second; a link without them is dead.
@@ -53,6 +54,7 @@ pub(crate) struct Links {
     peers: Arc<Peers>,
     counters: Arc<LinkCounters>,
     events: mpsc::Sender<Event>,
+    bulletins: Arc<Bulletins>,
     next_link: AtomicU64,
 }
 
@@ -63,8 +65,10 @@ impl Links {
         peers: Arc<Peers>,
         counters: Arc<LinkCounters>,
         events: mpsc::Sender<Event>,
+        bulletins: Arc<Bulletins>,
     ) -> Arc<Self> {
-        Arc::new(Self { network, seed, peers, counters, events, next_link: AtomicU64::new(1) })
+        let next_link = AtomicU64::new(1);
+        Arc::new(Self { network, seed, peers, counters, events, bulletins, next_link })
     }
 
     /// Listens, and dials those with higher ids, until `stop` changes.
@@ -201,6 +205,7 @@ impl Links {
         if self.events.send(Event::Up(member)).await.is_err() {
             return;
         }
+        self.bulletins.linked(member, true);
         let ended = tokio::select! {
             ended = self.receive(receiver, member) => ended,
             ended = send(sender, outbox, link) => ended,
@@ -209,6 +214,7 @@ impl Links {
         info!(member = %name, reason = ended, "link down");
         // If a newer link took over, the member is not gone.
         if outbox.close(link) {
+            self.bulletins.linked(member, false);
             let _ = self.events.send(Event::Down(member)).await;
         }
     }
@@ -245,7 +251,9 @@ impl Links {
                 self.counters.throttled.add();
                 sleep(Duration::from_millis(wait)).await;
             }
-            if self.events.send(Event::Frame(member, frame)).await.is_err() {
+            if let Frame::Bulletins(message) = frame {
+                self.bulletins.heard(member, message, bytes.len());
+            } else if self.events.send(Event::Frame(member, frame)).await.is_err() {
                 return "the node stops";
             }
         }

@@ -14,12 +14,15 @@ pub(crate) enum Lane {
     Urgent,
     /// Entries, and decisions for members that fall behind.
     Bulk,
+    /// Bulletins: after all that the council needs.
+    Bulletins,
 }
 
 /// Bytes that each lane holds at most. What does not fit is dropped and counted; consensus and
 /// housekeeping send it again.
 const URGENT_BYTES: usize = 20 << 20;
 const BULK_BYTES: usize = 24 << 20;
+const BULLETINS_BYTES: usize = 8 << 20;
 
 /// A bounded queue to one member, open only while there is a link.
 #[derive(Debug, Default)]
@@ -34,6 +37,7 @@ struct State {
     link: Option<u64>,
     urgent: Queue,
     bulk: Queue,
+    bulletins: Queue,
     dropped: u64,
 }
 
@@ -74,6 +78,7 @@ impl Outbox {
         let fits = match lane {
             Lane::Urgent => state.urgent.push(frame, URGENT_BYTES),
             Lane::Bulk => state.bulk.push(frame, BULK_BYTES),
+            Lane::Bulletins => state.bulletins.push(frame, BULLETINS_BYTES),
         };
         if !fits {
             state.dropped += 1;
@@ -115,7 +120,9 @@ impl Outbox {
                 }
                 let (mut frames, mut taken) = (Vec::new(), 0);
                 while taken < bytes {
-                    let Some(frame) = state.urgent.pop().or_else(|| state.bulk.pop()) else { break };
+                    let State { urgent, bulk, bulletins, .. } = &mut *state;
+                    let frame = urgent.pop().or_else(|| bulk.pop()).or_else(|| bulletins.pop());
+                    let Some(frame) = frame else { break };
                     taken += frame.len();
                     frames.push(frame);
                 }
@@ -148,14 +155,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn votes_overtake_entries() {
+    async fn votes_overtake_entries_and_those_overtake_bulletins() {
         let outbox = Outbox::default();
         outbox.open(1);
+        outbox.push(Lane::Bulletins, frame(10, 4));
         outbox.push(Lane::Bulk, frame(10, 1));
         outbox.push(Lane::Urgent, frame(10, 2));
         outbox.push(Lane::Bulk, frame(10, 3));
         assert_eq!(firsts(&outbox.take(1, 15).await), [2, 1]);
-        assert_eq!(firsts(&outbox.take(1, 15).await), [3]);
+        assert_eq!(firsts(&outbox.take(1, 15).await), [3, 4]);
     }
 
     #[tokio::test]

@@ -41,6 +41,11 @@ impl Known {
         self.peers.iter().map(|(id, peer)| (*id, peer))
     }
 
+    /// This node's own id, if it has one.
+    pub(crate) fn own_id(&self) -> Option<ReplicaId> {
+        (self.own_id != NO_ID).then_some(self.own_id)
+    }
+
     /// Where to dial somebody, if it is this end that dials: the one with the lower id does.
     pub(super) fn address_to_dial(&self, id: ReplicaId) -> Option<&String> {
         self.peers.get(&id).filter(|_| id > self.own_id)?.address.as_ref()

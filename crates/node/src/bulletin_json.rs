@@ -1,0 +1,185 @@
+//! Bulletins, topics and prices in JSON, as nodes answer and commands print them.
+
+use data_encoding::BASE64;
+use jurat_bulletin::{Effort, EffortRule, MAX_CONTENT_BYTES, Posting, Rules, TopicId, WorkRules};
+use jurat_crypto::{CodeSize, NetworkId, TapeHash, TapeSize};
+use serde::{Deserialize, Serialize};
+
+use crate::time::rfc3339_seconds;
+
+/// One bulletin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BulletinJson {
+    /// The topic's id, in hexadecimal.
+    pub topic: String,
+    /// SHA-256 of the content, in hexadecimal.
+    pub content_id: String,
+    /// When it was posted, as its author says.
+    pub time: String,
+    /// Until when it is kept.
+    pub expires: String,
+    /// The work that it promises.
+    pub effort: u32,
+    /// The nonce that shows it.
+    pub nonce: u32,
+    /// What it says, in base64.
+    pub content: String,
+}
+
+impl BulletinJson {
+    /// A posting of a network.
+    #[must_use]
+    pub fn new(posting: &Posting, rules: &Rules) -> Self {
+        let header = posting.bulletin.header();
+        Self {
+            topic: header.topic.0.to_string(),
+            content_id: header.content_id.0.to_string(),
+            time: rfc3339_seconds(header.time.0.into()),
+            expires: rfc3339_seconds(u64::from(header.time.0) + u64::from(rules.bulletin_life)),
+            effort: posting.effort.0,
+            nonce: header.nonce,
+            content: BASE64.encode(posting.bulletin.content()),
+        }
+    }
+}
+
+/// A bulletin that was taken.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PostedJson {
+    /// The topic's id, in hexadecimal.
+    pub topic: String,
+    /// SHA-256 of the content, in hexadecimal.
+    pub content_id: String,
+    /// When it was posted, as its author says.
+    pub time: String,
+    /// Until when it is kept.
+    pub expires: String,
+}
+
+/// A topic that has bulletins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TopicJson {
+    /// Its id, in hexadecimal.
+    pub topic: String,
+    /// How many bulletins it has.
+    pub bulletins: usize,
+}
+
+/// Topics, in the order of their ids.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TopicsJson {
+    /// These.
+    pub topics: Vec<TopicJson>,
+    /// What `after` is for the next ones; null if these are the last.
+    pub next: Option<String>,
+}
+
+/// Bulletins of a topic, by time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TopicBulletinsJson {
+    /// The topic's id, in hexadecimal.
+    pub topic: String,
+    /// Those that match.
+    pub bulletins: Vec<BulletinJson>,
+    /// What `after` is for the next ones; null if these are the last.
+    pub next: Option<String>,
+}
+
+/// What a bulletin of a topic costs now, and all that a stamp must say.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PriceJson {
+    /// The topic's id, in hexadecimal.
+    pub topic: String,
+    /// The network's id, in hexadecimal.
+    pub network: String,
+    /// The effort that a bulletin must promise now.
+    pub effort: u32,
+    /// What it must promise where nothing is crowded.
+    pub least_effort: u32,
+    /// How effort is counted: `zero_bits` or `linear`.
+    pub rule: String,
+    /// The function: `tapehash1`, `tapehash2` or `tapehash3`.
+    pub algorithm: String,
+    /// Bytes of its program, if it has that parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_size: Option<u32>,
+    /// Length of its tape in units of 32 bytes, if it has that parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tape_size_multiplier: Option<u32>,
+    /// Seconds that a bulletin is kept.
+    pub life: u32,
+    /// The most bytes of content.
+    pub max_content: usize,
+}
+
+impl PriceJson {
+    /// The price of a topic under a network's rules.
+    #[must_use]
+    pub fn new(topic: &TopicId, effort: Effort, rules: &Rules) -> Self {
+        let (code, tape) = match rules.work.hashcash {
+            TapeHash::V1(code) => (Some(code), None),
+            TapeHash::V2(tape) => (None, Some(tape)),
+            TapeHash::V3(code, tape) => (Some(code), Some(tape)),
+        };
+        let rule = match rules.work.rule {
+            EffortRule::ZeroBits => "zero_bits",
+            EffortRule::Linear => "linear",
+        };
+        Self {
+            topic: topic.0.to_string(),
+            network: rules.network.to_string(),
+            effort: effort.0,
+            least_effort: rules.work.bulletins.0,
+            rule: rule.into(),
+            algorithm: rules.work.hashcash.name().into(),
+            code_size: code.map(CodeSize::bytes),
+            tape_size_multiplier: tape.map(TapeSize::multiplier),
+            life: rules.bulletin_life,
+            max_content: MAX_CONTENT_BYTES,
+        }
+    }
+
+    /// The rules that a node says; none if this program does not know them.
+    #[must_use]
+    pub fn rules(&self) -> Option<Rules> {
+        let code = self.code_size.map(CodeSize::new).transpose().ok()?;
+        let tape = self.tape_size_multiplier.map(TapeSize::new).transpose().ok()?;
+        let hashcash = match (&*self.algorithm, code, tape) {
+            ("tapehash1", Some(code), None) => TapeHash::V1(code),
+            ("tapehash2", None, Some(tape)) => TapeHash::V2(tape),
+            ("tapehash3", Some(code), Some(tape)) => TapeHash::V3(code, tape),
+            _ => return None,
+        };
+        let rule = match &*self.rule {
+            "zero_bits" => EffortRule::ZeroBits,
+            "linear" => EffortRule::Linear,
+            _ => return None,
+        };
+        let rules = Rules::new(NetworkId(self.network.parse().ok()?));
+        let work = WorkRules { hashcash, rule, bulletins: Effort(self.least_effort), ..rules.work };
+        Some(Rules { work, bulletin_life: self.life, ..rules })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jurat_crypto::Digest;
+
+    use super::*;
+
+    #[test]
+    fn the_rules_that_a_node_says_are_those_that_it_has() {
+        let topic = TopicId(Digest::of(b"topic"));
+        let (code, tape) = (CodeSize::new(20).unwrap(), TapeSize::new(3).unwrap());
+        for hashcash in [TapeHash::V1(code), TapeHash::V2(tape), TapeHash::V3(code, tape)] {
+            for rule in [EffortRule::ZeroBits, EffortRule::Linear] {
+                let rules = Rules::new(NetworkId(Digest::of(b"network")));
+                let rules = Rules { work: WorkRules { hashcash, rule, ..rules.work }, ..rules };
+                let said = PriceJson::new(&topic, Effort(9), &rules);
+                assert_eq!(said.rules(), Some(rules));
+                assert_eq!(PriceJson { algorithm: "equix".into(), ..said.clone() }.rules(), None);
+                assert_eq!(PriceJson { rule: "moon".into(), ..said }.rules(), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `jurat topic post`
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use clap::Args;
+use jurat_bulletin::{Bulletin, Effort, MAX_CONTENT_BYTES, Posting, TopicId, UnixSeconds};
+use serde::Serialize;
+
+use super::{
+    TopicArguments, price,
+    stamping::{Found, stamp},
+};
+use crate::{
+    bulletin_json::{PostedJson, PriceJson},
+    cli::{Failure, client::Client, files, output::Output},
+    runtime::unix_millis,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a price that rose in the meantime is paid.
+const MOST_STAMPS: usize = 3;
+
+/// Post a bulletin: does the work that it costs, on all processors, and waits until it is stored
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: jurat topic post weather --text 'snow above 2000 m' --node http://127.0.0.1:8100\n\
+    Bulletins are public, live for an hour and do not say who wrote them.\n\
+    Without --text and --file the content is read from standard input."
+)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    at: TopicArguments,
+    /// What the bulletin says
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    text: Option<String>,
+    /// The file that holds what it says
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// How many threads search for the stamp [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// The most that is paid: zero bits, or attempts, as the network counts [default: 16 times the least]
+    #[arg(long, value_name = "EFFORT")]
+    max_effort: Option<u32>,
+}
+
+/// What was posted, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    posted: PostedJson,
+    effort: u32,
+    nonce: u32,
+    attempts: u64,
+}
+
+pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
+    let content = match (&arguments.text, &arguments.file) {
+        (Some(text), _) => text.clone().into_bytes(),
+        (_, Some(path)) => files::read_bounded(path, MAX_CONTENT_BYTES, "content of a bulletin")?,
+        _ => files::read_standard_input(MAX_CONTENT_BYTES, "content of a bulletin")?,
+    };
+    let client = Client::new(&arguments.at.node, TIMEOUT)?;
+    let runtime = crate::cli::runtime()?;
+    let topic = arguments.at.id();
+    let said = runtime.block_on(price::ask(&client, &topic))?;
+    let mut effort = said.effort;
+    for _ in 0..MOST_STAMPS {
+        let (posting, found) = stamped(arguments, &said, topic, effort, &content, output)?;
+        let answer =
+            runtime.block_on(client.post("/api/v1/bulletins", "application/octet-stream", posting))?;
+        // It may have become crowded while the stamp was made.
+        if let Some(price) = answer.price().filter(|price| *price > effort) {
+            effort = price;
+            continue;
+        }
+        let posted = serde_json::from_slice(&answer.success()?).map_err(Failure::unreachable)?;
+        let shown = Shown { posted, effort, nonce: found.nonce, attempts: found.attempts };
+        output
+            .result(&shown, || format!("posted {} until {}", shown.posted.content_id, shown.posted.expires));
+        return Ok(());
+    }
+    Err(Failure::Unreachable(format!("the price rises faster than stamps are made, now {effort}; try again")))
+}
+
+/// A posting with its work done.
+fn stamped(
+    arguments: &Arguments,
+    said: &PriceJson,
+    topic: TopicId,
+    effort: u32,
+    content: &[u8],
+    output: Output,
+) -> Result<(Vec<u8>, Found), Failure> {
+    let unknown =
+        || Failure::Unreachable("the node asks for work of a kind that this version can't do".into());
+    let rules = said.rules().ok_or_else(unknown)?;
+    // A node could ask for years of work.
+    let most = arguments.max_effort.unwrap_or_else(|| rules.work.bulletins.doubled(rules.work.rule, 4).0);
+    if effort > most {
+        return Err(Failure::False(format!(
+            "a bulletin costs effort {effort} now, more than {most}; wait, or allow it with --max-effort"
+        )));
+    }
+    let time = UnixSeconds(u32::try_from(unix_millis() / 1000).unwrap_or(u32::MAX));
+    let bulletin =
+        Bulletin::new(topic, time, 0, content.to_vec()).map_err(|error| Failure::Usage(error.to_string()))?;
+    let posting = Posting { effort: Effort(effort), bulletin };
+    let found = stamp(&posting.subject(&rules), &rules.work, arguments.threads, output)?;
+    let bulletin = posting.bulletin.with_nonce(found.nonce);
+    Ok((Posting { bulletin, ..posting }.encode(), found))
+}

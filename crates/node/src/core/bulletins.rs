@@ -1,0 +1,339 @@
+//! Bulletins among members: a board, and what passes between boards so that all have the same.
+//!
+//! New bulletins spread at once (`jurat_gossip::Spreader`); a member that was away asks the others
+//! what it lacks (`jurat_gossip::Initiator`), one after the other. Whatever comes passes the board's
+//! one check, and only what passed it is kept and passed on.
+//!
+//! [`BulletinEffects`] are carried out in order of their fields: what is taken is durable before
+//! anybody hears of it.
+
+mod catching_up;
+mod message;
+mod quota;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use jurat_bulletin::{
+    Accepted, Board, BoardLimits, BulletinKey, Origin, Refusal, Rules, Subscriber, TRUSTED, UnixSeconds,
+};
+use jurat_crypto::Digest;
+use jurat_gossip::{SpreadCounts, SpreadOutput, Spreader, ViewSize};
+use jurat_pbft::{Now, ReplicaId};
+use rand::{Rng, rngs::StdRng};
+
+use super::EntryBytes;
+use catching_up::CatchingUp;
+pub use message::BulletinMessage;
+use quota::Quota;
+
+/// How long at most until the next wake: bulletins expire by the second.
+const TICK_MILLIS: u64 = 1_000;
+
+/// What members are trusted with: they were admitted by the council, so they pass on what a
+/// neighbour with a little less on its board took for less.
+const FROM_MEMBER: Origin = Origin::Sender { trust: TRUSTED };
+
+/// What is to be done, in this order.
+#[derive(Debug, Default)]
+pub struct BulletinEffects {
+    /// Store these.
+    pub persist: Vec<PersistedPosting>,
+    /// Remove these from the store.
+    pub forget: Vec<BulletinKey>,
+    /// Tell subscribers, once the above is durable. The first is an index into `persist`.
+    pub deliver: Vec<(usize, Vec<Subscriber>)>,
+    /// Send these, likewise.
+    pub send: Vec<(ReplicaId, BulletinMessage)>,
+}
+
+/// A posting that was taken.
+#[derive(Debug, Clone)]
+pub struct PersistedPosting {
+    /// Where it is on the board.
+    pub key: BulletinKey,
+    /// The posting, encoded.
+    pub bytes: Arc<[u8]>,
+}
+
+/// What was counted since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExchangeCounts {
+    /// Bulletins taken, from anybody.
+    pub accepted: u64,
+    /// Of these, from members.
+    pub from_members: u64,
+    /// Messages of who is no member now.
+    pub strangers: u64,
+    /// Messages dropped because a member sent too much, or too many bad ones before.
+    pub over_quota: u64,
+    /// Times that a member was cut off for bad bulletins.
+    pub cut_offs: u64,
+    /// Reconciliations after which this board has all that it takes of another's.
+    pub reconciled: u64,
+    /// Reconciliations that were given up, or refused.
+    pub unreconciled: u64,
+}
+
+#[derive(Debug)]
+struct Neighbour {
+    is_up: bool,
+    quota: Quota,
+}
+
+/// The bulletins of a node, and its part in passing them on.
+#[derive(Debug)]
+pub struct BulletinExchange {
+    board: Board,
+    /// What reconciliation calls each bulletin, for all on the board.
+    items: BTreeMap<Digest, BulletinKey>,
+    me: Option<ReplicaId>,
+    neighbours: BTreeMap<ReplicaId, Neighbour>,
+    spreader: Option<Spreader<ReplicaId>>,
+    /// Of spreaders of earlier councils.
+    spread_before: SpreadCounts,
+    catching_up: CatchingUp,
+    entropy: StdRng,
+    counts: ExchangeCounts,
+    effects: BulletinEffects,
+}
+
+impl BulletinExchange {
+    /// An empty board that nobody else knows of.
+    #[must_use]
+    pub fn new(rules: Rules, limits: BoardLimits, entropy: StdRng) -> Self {
+        Self {
+            board: Board::new(rules, limits),
+            items: BTreeMap::new(),
+            me: None,
+            neighbours: BTreeMap::new(),
+            spreader: None,
+            spread_before: SpreadCounts::default(),
+            catching_up: CatchingUp::default(),
+            entropy,
+            counts: ExchangeCounts::default(),
+            effects: BulletinEffects::default(),
+        }
+    }
+
+    /// Takes back what was stored; says why not if it is over, or never was a bulletin.
+    pub fn restore(&mut self, now: Now, posting: &[u8]) -> Result<(), Refusal> {
+        let accepted = self.board.receive(unix_seconds(now), posting, Origin::Disk)?;
+        self.items.insert(item(&accepted.key), accepted.key);
+        Ok(())
+    }
+
+    /// Goes along with the council: who this node is in it, and who the others are.
+    pub fn set_council(&mut self, me: Option<ReplicaId>, others: &[ReplicaId], now: Now) {
+        self.me = me;
+        self.neighbours.retain(|id, _| others.contains(id));
+        for id in others {
+            let quota = Quota::new(now.elapsed);
+            self.neighbours.entry(*id).or_insert(Neighbour { is_up: false, quota });
+        }
+        self.catching_up.retain(|id| others.contains(id));
+        if let Some(before) = self.spreader.take() {
+            self.spread_before = sum(self.spread_before, before.counts());
+        }
+        let seed = self.entropy.next_u64();
+        let anchored = |me| Spreader::new(me, ViewSize::FullMesh, others, seed, now.elapsed);
+        self.spreader = me.filter(|_| !others.is_empty()).map(anchored);
+    }
+
+    /// There is a link to a member.
+    pub fn up(&mut self, member: ReplicaId, now: Now) {
+        if let Some(neighbour) = self.neighbours.get_mut(&member) {
+            neighbour.is_up = true;
+            self.catching_up.due(member, now.elapsed);
+        }
+    }
+
+    /// There is none any more.
+    pub fn down(&mut self, member: ReplicaId, now: Now) {
+        if let Some(neighbour) = self.neighbours.get_mut(&member) {
+            neighbour.is_up = false;
+        }
+        self.catching_up.lost(member);
+        let outputs = self.spreader.as_mut().map(|spreader| spreader.lost(member));
+        self.carry_out(outputs.unwrap_or_default(), now);
+    }
+
+    /// Takes a posting of somebody who is no member, and passes it on. A refusal is counted and
+    /// changes nothing else.
+    pub fn post(&mut self, posting: &[u8], now: Now) -> Result<BulletinKey, Refusal> {
+        let accepted = self.take(posting, Origin::Sender { trust: 0 }, now)?;
+        if let Some(spreader) = &mut self.spreader {
+            // What the board takes is never longer than what is spread.
+            let outputs = spreader.broadcast(posting.into(), now.elapsed).map(|(_, outputs)| outputs);
+            self.carry_out(outputs.unwrap_or_default(), now);
+        }
+        Ok(accepted.key)
+    }
+
+    /// A member has said something, in so many bytes.
+    pub fn receive(&mut self, from: ReplicaId, message: BulletinMessage, bytes: usize, now: Now) {
+        let Some(neighbour) = self.neighbours.get_mut(&from) else {
+            self.counts.strangers += 1;
+            return;
+        };
+        // What was asked for comes at our own pace.
+        let asked_for =
+            matches!(message, BulletinMessage::Postings { .. }) && self.catching_up.is_asking(from);
+        if !asked_for && !neighbour.quota.takes(bytes, now.elapsed) {
+            self.counts.over_quota += 1;
+            return;
+        }
+        match message {
+            BulletinMessage::Spread(message) => {
+                let outputs =
+                    self.spreader.as_mut().map(|spreader| spreader.receive(from, message, now.elapsed));
+                self.carry_out(outputs.unwrap_or_default(), now);
+            }
+            BulletinMessage::Ask(EntryBytes(bytes)) => self.asked(from, &bytes, now),
+            BulletinMessage::Answer(EntryBytes(bytes)) => self.answered(from, &bytes, now),
+            BulletinMessage::Postings { covered, postings } => self.fetched(from, covered, &postings, now),
+        }
+    }
+
+    /// Does what is due.
+    pub fn wake(&mut self, now: Now) {
+        for key in self.board.expire(unix_seconds(now)) {
+            self.items.remove(&item(&key));
+            self.effects.forget.push(key);
+        }
+        let outputs = self
+            .spreader
+            .as_mut()
+            .filter(|spreader| spreader.next_wake() <= now.elapsed)
+            .map(|spreader| spreader.wake(now.elapsed));
+        self.carry_out(outputs.unwrap_or_default(), now);
+        self.catch_up(now);
+    }
+
+    /// When to wake next, at the latest, on the clock of [`Now::elapsed`].
+    #[must_use]
+    pub fn next_wake(&self, now: Now) -> u64 {
+        let tick = now.elapsed + TICK_MILLIS;
+        self.spreader.as_ref().map_or(tick, |spreader| spreader.next_wake().min(tick))
+    }
+
+    /// What is to be done by now.
+    pub fn take_effects(&mut self) -> BulletinEffects {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The board.
+    #[must_use]
+    pub const fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The board, for subscriptions.
+    pub const fn board_mut(&mut self) -> &mut Board {
+        &mut self.board
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub const fn counts(&self) -> ExchangeCounts {
+        self.counts
+    }
+
+    /// What spreading counted.
+    #[must_use]
+    pub fn spread_counts(&self) -> SpreadCounts {
+        self.spreader
+            .as_ref()
+            .map_or(self.spread_before, |spreader| sum(self.spread_before, spreader.counts()))
+    }
+
+    fn take(&mut self, posting: &[u8], origin: Origin, now: Now) -> Result<Accepted, Refusal> {
+        let accepted = self.board.receive(unix_seconds(now), posting, origin)?;
+        self.counts.accepted += 1;
+        self.items.insert(item(&accepted.key), accepted.key);
+        if !accepted.subscribers.is_empty() {
+            self.effects.deliver.push((self.effects.persist.len(), accepted.subscribers.clone()));
+        }
+        self.effects.persist.push(PersistedPosting { key: accepted.key, bytes: posting.into() });
+        Ok(accepted)
+    }
+
+    /// The same for what a member passed on.
+    fn take_from(&mut self, from: ReplicaId, posting: &[u8], now: Now) -> Result<(), Refusal> {
+        match self.take(posting, FROM_MEMBER, now) {
+            Ok(_) => {
+                self.counts.from_members += 1;
+                Ok(())
+            }
+            Err(refusal) => {
+                // Clocks and boards differ a little; what was never a bulletin is the sender's doing.
+                if matches!(refusal, Refusal::Bulletin(_) | Refusal::NoWork) {
+                    self.sent_bad(from, now);
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    fn sent_bad(&mut self, from: ReplicaId, now: Now) {
+        if let Some(neighbour) = self.neighbours.get_mut(&from)
+            && neighbour.quota.bad(now.elapsed)
+        {
+            self.counts.cut_offs += 1;
+        }
+    }
+
+    fn carry_out(&mut self, outputs: Vec<SpreadOutput<ReplicaId>>, now: Now) {
+        let mut outputs = VecDeque::from(outputs);
+        while let Some(output) = outputs.pop_front() {
+            let more = match output {
+                SpreadOutput::Send { to, message } if self.is_up(to) => {
+                    self.effects.send.push((to, BulletinMessage::Spread(message)));
+                    None
+                }
+                SpreadOutput::Send { to, .. } => self.spreader.as_mut().map(|spreader| spreader.lost(to)),
+                SpreadOutput::Check { id, from, body } => {
+                    let good = self.take_from(from, &body, now).is_ok();
+                    self.spreader.as_mut().map(|spreader| spreader.checked(id, good, now.elapsed))
+                }
+            };
+            outputs.extend(more.unwrap_or_default());
+        }
+    }
+
+    fn is_up(&self, member: ReplicaId) -> bool {
+        self.neighbours.get(&member).is_some_and(|neighbour| neighbour.is_up)
+    }
+}
+
+/// The second in which something happens.
+fn unix_seconds(now: Now) -> UnixSeconds {
+    UnixSeconds(u32::try_from(now.wall.0 / 1000).unwrap_or(u32::MAX))
+}
+
+/// What reconciliation calls a bulletin. Not the digest of the posting: the same content with another
+/// stamp is no other bulletin, and two boards may hold one each.
+fn item(key: &BulletinKey) -> Digest {
+    Digest::of_parts(&[key.topic.0.as_bytes(), key.content.0.as_bytes()])
+}
+
+fn sum(a: SpreadCounts, b: SpreadCounts) -> SpreadCounts {
+    SpreadCounts {
+        bodies: a.bodies + b.bodies,
+        checks: a.checks + b.checks,
+        duplicates: a.duplicates + b.duplicates,
+        refused: a.refused + b.refused,
+        oversized: a.oversized + b.oversized,
+        unchecked_full: a.unchecked_full + b.unchecked_full,
+        missing_full: a.missing_full + b.missing_full,
+        given_up: a.given_up + b.given_up,
+        unknown_grafts: a.unknown_grafts + b.unknown_grafts,
+        hasty_summaries: a.hasty_summaries + b.hasty_summaries,
+        own_name: a.own_name + b.own_name,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! The bulletins of a running node: one thread checks them, stores them and passes them on.
+//!
+//! All that waits is taken together and shares one sync of the disk. Readers wait for that too: what
+//! they see is durable.
+
+mod queue;
+mod streams;
+
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+};
+
+use jurat_bulletin::{BoardLimits, BulletinKey, Refusal, Rules, TopicId};
+use jurat_pbft::ReplicaId;
+use jurat_store::{BulletinStore, BulletinStoreError, DataDir, PostingName};
+use rand::{SeedableRng, rngs::StdRng};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::{
+    RunError,
+    clock::Clock,
+    driver::Back,
+    link::{Lane, Peers},
+};
+use crate::{
+    codec,
+    core::{BulletinEffects, BulletinExchange, BulletinMessage, Frame},
+};
+use queue::{Job, Queue};
+use streams::Streams;
+pub(crate) use streams::{MAX_STREAMS, StreamItem, StreamQueue};
+
+/// What the rest of the node has of its bulletins.
+pub(crate) struct Bulletins {
+    pub(crate) rules: Rules,
+    exchange: RwLock<BulletinExchange>,
+    queue: Queue,
+    streams: AtomicU64,
+    missed: AtomicU64,
+    syncs: AtomicU64,
+}
+
+/// Why a posting was not taken.
+#[derive(Debug)]
+pub(crate) enum NotPosted {
+    /// It is refused.
+    Refused(Refusal),
+    /// Too many wait.
+    Busy,
+    /// The node stops.
+    Stopping,
+}
+
+/// What the metrics tell besides the counts of the exchange.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BulletinGauges {
+    /// Streams that are open.
+    pub(crate) streams: u64,
+    /// Bulletins that slow readers of streams missed.
+    pub(crate) missed: u64,
+    /// Messages of members that found the queue full.
+    pub(crate) dropped: u64,
+    /// Syncs of the disk.
+    pub(crate) syncs: u64,
+}
+
+impl Bulletins {
+    /// Takes back what is stored and alive, and starts the thread.
+    pub(crate) fn start(
+        dir: &DataDir,
+        (rules, limits): (Rules, BoardLimits),
+        clock: Clock,
+        peers: Arc<Peers>,
+        back: mpsc::UnboundedSender<Back>,
+    ) -> Result<(Arc<Self>, JoinHandle<()>), RunError> {
+        let store = BulletinStore::open(dir)?;
+        let entropy = StdRng::from_rng(&mut rand::rng());
+        let mut exchange = BulletinExchange::new(rules, limits, entropy);
+        let restored = restore(&mut exchange, &store, &clock)?;
+        info!(bulletins = restored, "bulletins are back");
+        let bulletins = Arc::new(Self {
+            rules,
+            exchange: RwLock::new(exchange),
+            queue: Queue::default(),
+            streams: AtomicU64::default(),
+            missed: AtomicU64::default(),
+            syncs: AtomicU64::default(),
+        });
+        let keeper =
+            Keeper { bulletins: bulletins.clone(), store, clock, peers, streams: Streams::default() };
+        let thread = std::thread::Builder::new().name("bulletins".into()).spawn(move || {
+            if let Err(error) = keeper.run() {
+                error!(%error, "bulletins can't be stored: this node stops");
+                let _ = back.send(Back::Failed(error.to_string()));
+            }
+        })?;
+        Ok((bulletins, thread))
+    }
+
+    /// Posts; answered when it is durable, or refused.
+    pub(crate) async fn post(&self, posting: Vec<u8>) -> Result<BulletinKey, NotPosted> {
+        let (asker, answer) = oneshot::channel();
+        if !self.queue.push(Job::Post(posting, asker)) {
+            return Err(NotPosted::Busy);
+        }
+        answer.await.map_err(|_| NotPosted::Stopping)?.map_err(NotPosted::Refused)
+    }
+
+    /// A stream of what comes on these topics from now on; none if there are too many.
+    pub(crate) async fn subscribe(&self, topics: Vec<TopicId>) -> Option<Arc<StreamQueue>> {
+        let (asker, answer) = oneshot::channel();
+        if !self.queue.push(Job::Subscribe(topics, asker)) {
+            return None;
+        }
+        answer.await.ok().flatten()
+    }
+
+    /// Ends a stream.
+    pub(crate) fn unsubscribe(&self, stream: u64) {
+        self.queue.push(Job::Unsubscribe(stream));
+    }
+
+    /// There is a link to a member now, or none any more.
+    pub(crate) fn linked(&self, member: ReplicaId, up: bool) {
+        self.queue.push(Job::Linked(member, up));
+    }
+
+    /// A member said something, in so many bytes. Never waits: votes come over the same link.
+    pub(crate) fn heard(&self, member: ReplicaId, message: BulletinMessage, bytes: usize) {
+        self.queue.push(Job::Heard(member, message, bytes));
+    }
+
+    /// What there is, all of it durable. May wait for the disk: not for threads that serve sockets.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, BulletinExchange> {
+        self.exchange.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For metrics.
+    pub(crate) fn gauges(&self) -> BulletinGauges {
+        BulletinGauges {
+            streams: self.streams.load(Relaxed),
+            missed: self.missed.load(Relaxed),
+            dropped: self.queue.dropped(),
+            syncs: self.syncs.load(Relaxed),
+        }
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        self.queue.stop();
+    }
+}
+
+/// Takes back what is alive, and removes the rest from the disk.
+fn restore(
+    exchange: &mut BulletinExchange,
+    store: &BulletinStore,
+    clock: &Clock,
+) -> Result<usize, BulletinStoreError> {
+    let (now, mut over, mut restored) = (clock.now(), Vec::new(), 0);
+    store.read(|name, posting| match exchange.restore(now, posting) {
+        Ok(()) => restored += 1,
+        Err(Refusal::Expired { .. }) => over.push(*name),
+        Err(refusal) => {
+            warn!(%refusal, "a stored bulletin is not one any more");
+            over.push(*name);
+        }
+    })?;
+    if !over.is_empty() {
+        store.change(&[], &over)?;
+    }
+    Ok(restored)
+}
+
+/// The thread.
+struct Keeper {
+    bulletins: Arc<Bulletins>,
+    store: BulletinStore,
+    clock: Clock,
+    peers: Arc<Peers>,
+    streams: Streams,
+}
+
+impl Keeper {
+    fn run(mut self) -> Result<(), BulletinStoreError> {
+        let ended = self.serve();
+        self.bulletins.queue.stop();
+        self.streams.end();
+        ended
+    }
+
+    fn serve(&mut self) -> Result<(), BulletinStoreError> {
+        let bulletins = self.bulletins.clone();
+        let mut known = None;
+        let mut deadline = 0;
+        while let Some(jobs) = bulletins.queue.take(self.clock.instant(deadline)) {
+            let now = self.clock.now();
+            let mut answers = Vec::new();
+            let mut exchange = bulletins.exchange.write().unwrap_or_else(PoisonError::into_inner);
+            let all = self.peers.all();
+            if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &all)) {
+                let others = all.iter().filter(|(_, peer)| !peer.is_former).map(|(id, _)| id);
+                exchange.set_council(all.own_id(), &others.collect::<Vec<_>>(), now);
+                known = Some(all);
+            }
+            for job in jobs {
+                match job {
+                    Job::Post(posting, asker) => answers.push((asker, exchange.post(&posting, now))),
+                    Job::Heard(member, message, bytes) => exchange.receive(member, message, bytes, now),
+                    Job::Linked(member, true) => exchange.up(member, now),
+                    Job::Linked(member, false) => exchange.down(member, now),
+                    Job::Subscribe(topics, asker) => {
+                        let stream = self.streams.open(exchange.board_mut(), topics);
+                        let id = stream.as_ref().map(|stream| stream.id);
+                        if asker.send(stream).is_err()
+                            && let Some(id) = id
+                        {
+                            self.streams.close(exchange.board_mut(), id);
+                        }
+                    }
+                    Job::Unsubscribe(id) => self.streams.close(exchange.board_mut(), id),
+                }
+            }
+            exchange.wake(now);
+            deadline = exchange.next_wake(now);
+            let effects = exchange.take_effects();
+            self.make_durable(&effects)?;
+            drop(exchange);
+            self.tell(effects);
+            for (asker, answer) in answers {
+                let _ = asker.send(answer);
+            }
+        }
+        Ok(())
+    }
+
+    fn make_durable(&self, effects: &BulletinEffects) -> Result<(), BulletinStoreError> {
+        let BulletinEffects { persist, forget, .. } = effects;
+        if persist.is_empty() && forget.is_empty() {
+            return Ok(());
+        }
+        let stored: Vec<_> = persist.iter().map(|posting| (name_of(&posting.key), &*posting.bytes)).collect();
+        let removed: Vec<_> = forget.iter().map(name_of).collect();
+        self.store.change(&stored, &removed)?;
+        self.bulletins.syncs.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    fn tell(&self, effects: BulletinEffects) {
+        let BulletinEffects { persist, deliver, send, .. } = effects;
+        for (place, subscribers) in deliver {
+            if let Some(posting) = persist.get(place) {
+                let missed = self.streams.deliver(posting, &subscribers);
+                self.bulletins.missed.fetch_add(missed, Relaxed);
+            }
+        }
+        self.bulletins.streams.store(self.streams.len() as u64, Relaxed);
+        for (member, message) in send {
+            if let Some(peer) = self.peers.peer(member) {
+                let frame = codec::encode(&Frame::Bulletins(message));
+                peer.outbox.push(Lane::Bulletins, frame.into());
+            }
+        }
+    }
+}
+
+fn name_of(key: &BulletinKey) -> PostingName {
+    let mut name = [0; 68];
+    name[..32].copy_from_slice(key.topic.0.as_bytes());
+    name[32..36].copy_from_slice(&key.time.0.to_be_bytes());
+    name[36..].copy_from_slice(key.content.0.as_bytes());
+    name
+}
