@@ -7,11 +7,13 @@ mod client;
 mod collusion;
 mod council;
 mod demo;
+mod doctor;
 mod evidence;
 mod federation;
 mod files;
 mod find;
 mod hashcash;
+mod init;
 mod keygen;
 mod log;
 mod mirror;
@@ -49,6 +51,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Keygen(keygen::Arguments),
+    Init(init::Arguments),
     #[command(subcommand)]
     Council(council::Command),
     Run(run::Arguments),
@@ -56,6 +59,7 @@ enum Command {
     Verify(verify::Arguments),
     Find(find::Arguments),
     Status(status::Arguments),
+    Doctor(doctor::Arguments),
     #[command(subcommand)]
     Log(log::Command),
     #[command(subcommand)]
@@ -122,12 +126,14 @@ pub fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Demo(arguments) => demo::run(arguments, output),
         Command::Keygen(arguments) => keygen::run(arguments, output),
+        Command::Init(arguments) => init::run(arguments, output),
         Command::Council(command) => council::run(command, output),
         Command::Run(arguments) => run::run(arguments),
         Command::Attest(arguments) => attest::run(arguments, output),
         Command::Verify(arguments) => verify::run(arguments, output),
         Command::Find(arguments) => find::run(arguments, output),
         Command::Status(arguments) => status::run(arguments, output),
+        Command::Doctor(arguments) => doctor::run(arguments, output),
         Command::Log(command) => log::run(command, output),
         Command::Hashcash(command) => hashcash::run(command, output),
         Command::Witness(command) => witness::run(command, output),

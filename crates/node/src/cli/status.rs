@@ -86,6 +86,9 @@ fn describe(status: &Status) -> String {
         };
         text += &format!("\n    {:<16} {link}, {lag}{heard}", member.name);
     }
+    for alarm in &status.alarms {
+        text += &format!("\n  ALARM      {alarm}; 'jurat doctor' says where and what to do");
+    }
     if !status.waiting_for.is_empty() {
         text += &format!("\n  waiting for {}", status.waiting_for.join(", "));
     }

@@ -47,6 +47,10 @@ pub struct Status {
     pub view_changes: u64,
     /// Why it did last.
     pub last_view_change: Option<String>,
+    /// What must not be overlooked, in words: evidence that a log has forked or that a member contradicted
+    /// itself. Empty as a rule.
+    #[serde(default)]
+    pub alarms: Vec<String>,
     /// All members, this one included.
     pub members: Vec<MemberStatus>,
     /// Seconds since the node started.
@@ -137,6 +141,8 @@ impl Detail {
             waiting_for: waiting_for.collect(),
             view_changes,
             last_view_change: reason.map(|reason| format!("{reason:?}")),
+            // The core knows of none; who answers adds them.
+            alarms: Vec::new(),
             members,
             uptime,
             version: env!("CARGO_PKG_VERSION").into(),

@@ -59,7 +59,7 @@ pub(in crate::cli) struct FoundedMember {
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let founded = found(arguments)?;
+    let founded = found(arguments, Layout::Council)?;
     output.result(&founded, || describe(&founded));
     Ok(())
 }
@@ -81,10 +81,30 @@ pub(in crate::cli) fn found_at(
     origin: Option<String>,
 ) -> Result<Founded, Failure> {
     let dir = dir.to_owned();
-    found(&Arguments { dir, members, names: Vec::new(), origin, base_port: None })
+    found(&Arguments { dir, members, names: Vec::new(), origin, base_port: None }, Layout::Council)
 }
 
-fn found(arguments: &Arguments) -> Result<Founded, Failure> {
+/// A node that keeps a log alone, in a new directory.
+pub(in crate::cli) fn found_alone(
+    dir: &Path,
+    name: &str,
+    origin: Option<String>,
+    base_port: Option<u16>,
+) -> Result<Founded, Failure> {
+    let (dir, names) = (dir.to_owned(), vec![name.to_owned()]);
+    found(&Arguments { dir, members: 1, names, origin, base_port }, Layout::Alone)
+}
+
+/// Where the directories of the members are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Layout {
+    /// In that of the council, one each.
+    Council,
+    /// There is one node, and everything is its own.
+    Alone,
+}
+
+fn found(arguments: &Arguments, layout: Layout) -> Result<Founded, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let count = if arguments.names.is_empty() { arguments.members } else { arguments.names.len() };
     let names = match arguments.names.as_slice() {
@@ -110,7 +130,7 @@ fn found(arguments: &Arguments) -> Result<Founded, Failure> {
     // Refuses a council that makes no sense before anything is written.
     let genesis = Genesis::new(origin, members).map_err(|error| usage(&error))?;
     let ports = ports(count, arguments.base_port)?;
-    write_council(&arguments.dir, &genesis, &seeds, &ports)
+    write_council(&arguments.dir, layout, &genesis, &seeds, &ports)
 }
 
 fn random_hex() -> Result<String, Failure> {
@@ -138,6 +158,7 @@ pub(super) fn ports(members: usize, base: Option<u16>) -> Result<Vec<(SocketAddr
 
 fn write_council(
     dir: &Path,
+    layout: Layout,
     genesis: &Genesis,
     seeds: &[Seed],
     ports: &[(SocketAddr, SocketAddr)],
@@ -161,9 +182,12 @@ fn write_council(
     files::write_whole(&dir.join("genesis.json"), genesis_json.as_bytes())?;
     let mut members = Vec::new();
     for ((member, seed), (http, peer)) in genesis.members().iter().zip(seeds).zip(ports) {
-        let member_dir = dir.join(member.name.as_str());
-        fs::create_dir(&member_dir).map_err(failed(&member_dir))?;
-        files::write_whole(&member_dir.join("genesis.json"), genesis_json.as_bytes())?;
+        let mut member_dir = dir.to_owned();
+        if layout == Layout::Council {
+            member_dir.push(member.name.as_str());
+            fs::create_dir(&member_dir).map_err(failed(&member_dir))?;
+            files::write_whole(&member_dir.join("genesis.json"), genesis_json.as_bytes())?;
+        }
         let name = KeyName::new(member.name.as_str()).map_err(Failure::unreachable)?;
         let secret = SecretKey::Seed { name, seed: seed.clone() };
         key_file::write(&member_dir.join("node.key"), &secret, None).map_err(Failure::unreachable)?;

@@ -1,6 +1,9 @@
 //! Reading: the log as C2SP has it, and how the node does.
 
-use std::{io::Write, sync::Arc};
+use std::{
+    io::Write,
+    sync::{Arc, atomic::Ordering},
+};
 
 use axum::{
     Json,
@@ -97,7 +100,26 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 
 /// `GET /status`.
 pub(crate) async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    Json(&shared.detail().status).into_response()
+    let mut status = shared.detail().status.clone();
+    status.alarms = alarms(&shared);
+    Json(status).into_response()
+}
+
+/// Evidence that is kept here. It stays an alarm for as long as the files are there.
+fn alarms(shared: &Shared) -> Vec<String> {
+    let mut alarms = Vec::new();
+    let against = shared.evidence_stats.files.load(Ordering::Relaxed);
+    if against > 0 {
+        alarms.push(format!("{against} files prove that a member of the council contradicted itself"));
+    }
+    for log in shared.mirrors.shown().logs.iter().filter(|log| log.forks > 0) {
+        alarms.push(format!("the mirrored log {} has forked: {} files prove it", log.origin, log.forks));
+    }
+    let witnessed = shared.witness.forks();
+    if witnessed > 0 {
+        alarms.push(format!("{witnessed} requests for cosignatures proved that a log has forked"));
+    }
+    alarms
 }
 
 /// `GET /healthz`: whether the process answers.
@@ -133,8 +155,9 @@ const READY_LAG: u64 = 16;
 /// `GET /`: what this is, for someone who opens it in a browser.
 pub(crate) async fn front_page(State(shared): State<Arc<Shared>>) -> Response {
     let status = &shared.detail().status;
+    let alarms: String = alarms(&shared).iter().map(|alarm| format!("ALARM: {alarm}\n\n")).collect();
     let text = format!(
-        "Jurat node {}, {} of the log {}\n\nentries    {}\ncertified  {}\nroot       {}\n\n\
+        "{alarms}Jurat node {}, {} of the log {}\n\nentries    {}\ncertified  {}\nroot       {}\n\n\
          /checkpoint  /tile/  /status  /readyz  /metrics  /openapi.json\n",
         status.name, status.role, status.origin, status.log_size, status.certified_size, status.root
     );

@@ -1,0 +1,58 @@
+//! `jurat init`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, council, output::Output};
+
+/// Make a node that keeps a log alone: key, genesis, configuration and policy in one directory
+#[derive(Debug, Args)]
+#[command(after_help = "Example: jurat init mylog --name ana --origin log.example/ana\n\
+    Then 'jurat run mylog'. A log that several keep together begins with 'jurat council new', and a node\n\
+    joins one with 'jurat council join'. A log kept alone can be mirrored and witnessed like any other.")]
+pub(super) struct Arguments {
+    /// The directory to make
+    dir: PathBuf,
+    /// The node's name
+    #[arg(long)]
+    name: String,
+    /// The log is kept by this node alone, which is how a new one begins
+    #[arg(long)]
+    solo: bool,
+    /// The log's origin: the address under which it will be served, without scheme
+    #[arg(long)]
+    origin: Option<String>,
+    /// Listen on this port and the next [default: free ones]
+    #[arg(long, value_name = "PORT")]
+    base_port: Option<u16>,
+}
+
+/// The node, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Made {
+    origin: String,
+    policy: PathBuf,
+    #[serde(flatten)]
+    node: council::FoundedMember,
+}
+
+pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
+    let Arguments { dir, name, origin, base_port, .. } = arguments;
+    let founded = council::found_alone(dir, name, origin.clone(), *base_port)?;
+    let council::Founded { origin, policy, members } = founded;
+    let Some(node) = members.into_iter().next() else { return Ok(()) };
+    let made = Made { origin, policy, node };
+    output.result(&made, || {
+        format!(
+            "{} keeps the log {} alone\n  HTTP    {}\n  policy  {}\nstart it with: jurat run {}",
+            made.node.name,
+            made.origin,
+            made.node.http,
+            made.policy.display(),
+            made.node.dir.display()
+        )
+    });
+    Ok(())
+}
