@@ -1,10 +1,11 @@
-//! A bounded model check of the shipped replica: four members, two sequences, one view change, every
-//! order of delivery, loss and timeout up to a depth. With one traitor agreement holds; with two it
-//! must break, or the check checks nothing.
+//! A bounded model check of the shipped replica with `stateright`: four members, two sequences, one view
+//! change, every order of delivery, loss and timeout up to a depth. With one traitor agreement holds;
+//! with two it must break, or the check checks nothing.
 //!
-//! States are explored breadth first and told apart by the hash of all that they consist of. Depth
-//! counts deliveries and timeouts beyond where a scenario begins; a message that is not delivered
-//! within it is a message that was lost.
+//! Each scenario is searched breadth first. Depth counts deliveries and timeouts beyond where it
+//! begins; a message that is not delivered within it is a message that was lost. A message for a view
+//! that its receiver has not begun waits in the network: the replica would have kept it until then.
+//! Random walks go on from the beginning until nothing is left to happen.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,9 +16,10 @@
 
 mod forge;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use forge::{at, batch, council, id, key, request, sign, vote};
 use jurat_crypto::Digest;
@@ -25,6 +27,7 @@ use jurat_pbft::{
     Batch, BatchDigest, Config, Input, Message, Phase, Recipient, Replica, Sequence, StateDigest, View,
     ViewChange,
 };
+use stateright::{Checker, HasDiscoveries, Model, Property, UniformChooser};
 
 const MEMBERS: usize = 4;
 
@@ -38,7 +41,7 @@ fn name(digest: BatchDigest) -> &'static str {
     at.map_or("null", |at| ["A", "B", "C"][at])
 }
 
-#[derive(Clone, Hash)]
+#[derive(Hash)]
 struct Envelope {
     from: usize,
     to: usize,
@@ -51,6 +54,14 @@ impl Envelope {
         let (Message::PrePrepare(vote, _) | Message::Vote(vote)) = &self.message else { return None };
         let vote = vote.statement;
         Some((self.from, self.to, vote.phase, vote.view, vote.sequence))
+    }
+
+    /// The view that its receiver must have begun to make anything of it.
+    fn needs_view(&self) -> View {
+        match &self.message {
+            Message::PrePrepare(vote, _) | Message::Vote(vote) => vote.statement.view,
+            _ => View(0),
+        }
     }
 }
 
@@ -83,13 +94,56 @@ fn fingerprint(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
+/// A replica and its hash.
+#[derive(Clone)]
+struct Member {
+    replica: Arc<Replica>,
+    fingerprint: u64,
+}
+
 /// The honest replicas, what they decided, and the messages that may arrive.
 #[derive(Clone)]
 struct World {
-    replicas: BTreeMap<usize, Replica>,
+    members: BTreeMap<usize, Member>,
     decided: BTreeMap<usize, BTreeMap<Sequence, (View, BatchDigest)>>,
-    mail: BTreeMap<u64, Envelope>,
+    mail: BTreeMap<u64, Arc<Envelope>>,
     halted: bool,
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.members.values().for_each(|member| member.fingerprint.hash(state));
+        self.mail.keys().for_each(|envelope| envelope.hash(state));
+        (&self.decided, self.halted).hash(state);
+    }
+}
+
+impl PartialEq for World {
+    fn eq(&self, other: &Self) -> bool {
+        fingerprint(self) == fingerprint(other)
+    }
+}
+
+/// What can happen next.
+#[derive(Clone)]
+enum Step {
+    Deliver(Arc<Envelope>),
+    LosePatience(usize),
+}
+
+impl PartialEq for Step {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deliver(envelope) => envelope.fmt(f),
+            Self::LosePatience(member) => write!(f, "{member} loses patience"),
+        }
+    }
 }
 
 impl World {
@@ -101,17 +155,17 @@ impl World {
             ..Config::default()
         };
         let honest = (0..MEMBERS).filter(|i| !traitors.contains(i));
-        let replicas = honest.map(|i| {
+        let members = honest.map(|i| {
             let mut replica = Replica::new(config, council(MEMBERS), key(i)).unwrap();
             for other in (0..MEMBERS).filter(|other| *other != i) {
                 replica.step(at(0), Input::Connected(id(other)));
             }
             replica.step(at(0), Input::Requests((1..=3).map(|number| (request(number), 8)).collect()));
             let _ = replica.take_ready();
-            (i, replica)
+            (i, Member { fingerprint: fingerprint(&replica), replica: Arc::new(replica) })
         });
         let mut world = Self {
-            replicas: replicas.collect(),
+            members: members.collect(),
             decided: BTreeMap::new(),
             mail: BTreeMap::new(),
             halted: false,
@@ -145,30 +199,32 @@ impl World {
     }
 
     fn post(&mut self, from: usize, to: Recipient, message: &Message) {
-        for member in self.replicas.keys().copied().filter(|member| *member != from) {
+        for member in self.members.keys().copied().filter(|member| *member != from) {
             if to == Recipient::All || to == Recipient::One(id(member)) {
                 let envelope = Envelope { from, to: member, message: message.clone() };
-                self.mail.insert(fingerprint(&envelope), envelope);
+                self.mail.insert(fingerprint(&envelope), Arc::new(envelope));
             }
         }
     }
 
-    fn deliver(&mut self, key: u64) {
-        let Some(Envelope { from, to, message }) = self.mail.get(&key).cloned() else { return };
-        if let Some(choice) = self.mail[&key].choice() {
+    fn deliver(&mut self, envelope: &Envelope) {
+        let Envelope { from, to, message } = envelope;
+        if let Some(choice) = envelope.choice() {
             self.mail.retain(|_, other| other.choice() != Some(choice));
         }
-        self.mail.remove(&key);
-        self.step(to, 0, Input::Message(id(from), message));
+        self.mail.remove(&fingerprint(envelope));
+        self.step(*to, 0, Input::Message(id(*from), message.clone()));
     }
 
     fn step(&mut self, member: usize, elapsed: u64, input: Input) {
-        let Some(replica) = self.replicas.get_mut(&member) else { return };
+        let Some(Member { replica, fingerprint: hash }) = self.members.get_mut(&member) else { return };
+        let replica = Arc::make_mut(replica);
         replica.step(at(elapsed), input);
         let ready = replica.take_ready();
+        *hash = fingerprint(replica);
         self.halted |= ready.halt.is_some();
         for out in ready.messages.into_iter().chain(ready.sealed) {
-            if !matches!(out.message, Message::Status(_) | Message::FetchDecided(_)) {
+            if !matches!(out.message, Message::Status(_) | Message::FetchDecided(..)) {
                 self.post(member, out.to, &out.message);
             }
         }
@@ -180,36 +236,42 @@ impl World {
         }
     }
 
-    /// Who may lose patience: each once.
-    fn impatient(&self) -> impl Iterator<Item = usize> + '_ {
-        self.replicas.iter().filter(|(_, replica)| replica.view() == View(0)).map(|(member, _)| *member)
-    }
-
     fn give_up(&mut self, member: usize) {
-        let deadline = self.replicas[&member].next_deadline();
+        let deadline = self.members[&member].replica.next_deadline();
         self.step(member, deadline, Input::Tick);
     }
 
-    /// Every world that one delivery or timeout leads to, with its name.
-    fn next(&self) -> Vec<(String, Self)> {
-        let mut worlds = Vec::new();
-        for (key, envelope) in &self.mail {
-            let mut world = self.clone();
-            world.deliver(*key);
-            worlds.push((envelope.to_string(), world));
-        }
-        for member in self.impatient() {
-            let mut world = self.clone();
-            world.give_up(member);
-            worlds.push((format!("{member} loses patience"), world));
-        }
-        worlds
+    /// Everything that can happen, whether it changes anything or not.
+    fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+        let has_begun = |member: &usize, view| {
+            let replica = &self.members[member].replica;
+            replica.view() > view || (replica.view() == view && !replica.is_changing_view())
+        };
+        let ripe = move |envelope: &&Arc<Envelope>| {
+            envelope.needs_view() == View(0) || has_begun(&envelope.to, envelope.needs_view())
+        };
+        let deliveries = self.mail.values().filter(ripe).cloned().map(Step::Deliver);
+        // Each loses patience once: one view change.
+        let patient = self.members.iter().filter(|(_, member)| member.replica.view() == View(0));
+        deliveries.chain(patient.map(|(member, _)| Step::LosePatience(*member)))
     }
 
-    fn fingerprint(&self) -> u64 {
-        let mail: Vec<u64> = self.mail.keys().copied().collect();
-        let replicas: Vec<u64> = self.replicas.values().map(fingerprint).collect();
-        fingerprint(&(replicas, mail, &self.decided))
+    fn after(&self, step: &Step) -> Self {
+        let mut world = self.clone();
+        match step {
+            Step::Deliver(envelope) => world.deliver(envelope),
+            Step::LosePatience(member) => world.give_up(*member),
+        }
+        world
+    }
+
+    /// Takes, in this order, the first step that fits each description.
+    fn play(mut self, script: &[&str]) -> Self {
+        for line in script {
+            let step = self.steps().find(|step| step.to_string().starts_with(line));
+            self = self.after(&step.unwrap_or_else(|| panic!("nothing like {line:?} can happen")));
+        }
+        self
     }
 
     fn agrees(&self) -> bool {
@@ -219,57 +281,75 @@ impl World {
             && decided.all(|(sequence, (_, batch))| *first.entry(*sequence).or_insert(*batch) == *batch)
     }
 
+    fn decided_sequences(&self, count: usize) -> bool {
+        self.decided.values().any(|decided| decided.len() >= count)
+    }
+
     fn decided_in(&self, view: u64) -> bool {
         self.decided.values().flatten().any(|(_, (in_view, _))| *in_view == View(view))
     }
+}
 
-    /// Delivers, in this order, the first message that fits each description.
-    fn play(&mut self, script: &[&str]) {
-        for line in script {
-            if let Some(member) = line.strip_suffix(" loses patience") {
-                self.give_up(member.parse().unwrap());
-                continue;
-            }
-            let found = self.mail.iter().find(|(_, envelope)| envelope.to_string().starts_with(line));
-            let key = *found.unwrap_or_else(|| panic!("no message {line:?}")).0;
-            self.deliver(key);
-        }
+/// All that can come of a world.
+struct Futures {
+    start: World,
+    /// Whether a delivery that changes nothing is a step. It makes no difference to what can come,
+    /// and many worlds more to search; a walk loses its way without.
+    idle_steps: bool,
+}
+
+impl Model for Futures {
+    type State = World;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![self.start.clone()]
+    }
+
+    fn actions(&self, world: &World, steps: &mut Vec<Step>) {
+        steps.extend(world.steps());
+    }
+
+    fn next_state(&self, world: &World, step: Step) -> Option<World> {
+        let next = world.after(&step);
+        let changed =
+            || next.members.iter().any(|(id, member)| member.fingerprint != world.members[id].fingerprint);
+        (self.idle_steps || changed()).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(AGREEMENT, |_, world: &World| world.agrees()),
+            Property::sometimes(DECIDED_IN[0], |_, world: &World| world.decided_in(0)),
+            Property::sometimes(DECIDED_IN[1], |_, world: &World| world.decided_in(1)),
+            Property::sometimes(TWO_SEQUENCES, |_, world: &World| world.decided_sequences(2)),
+        ]
     }
 }
 
-#[derive(Default)]
-struct Report {
-    states: usize,
-    /// The steps to the first world without agreement.
-    counterexample: Option<Vec<String>>,
-    decided_in_view: [bool; 2],
+const AGREEMENT: &str = "agreement";
+const TWO_SEQUENCES: &str = "two sequences decided";
+const DECIDED_IN: [&str; 2] = ["a decision in view 0", "a decision in view 1"];
+
+/// Looks at every world within so many steps, or until agreement breaks.
+fn explore(start: World, depth: usize) -> impl Checker<Futures> {
+    let checker = Futures { start, idle_steps: false }.checker().finish_when(HasDiscoveries::AnyFailures);
+    // A checker's depth counts worlds, and it looks at none of the last.
+    checker.target_max_depth(depth + 2).spawn_bfs().join()
 }
 
-/// Looks at every world within `depth` steps, or until agreement breaks.
-fn explore(start: World, depth: usize) -> Report {
-    let mut report = Report::default();
-    let mut seen = BTreeSet::from([start.fingerprint()]);
-    let mut frontier: VecDeque<(World, Vec<String>)> = VecDeque::from([(start, Vec::new())]);
-    while let Some((world, path)) = frontier.pop_front() {
-        report.states += 1;
-        for view in [0, 1] {
-            report.decided_in_view[usize::from(view == 1)] |= world.decided_in(view);
-        }
-        if !world.agrees() {
-            report.counterexample = Some(path);
-            return report;
-        }
-        if path.len() == depth {
-            continue;
-        }
-        for (step, next) in world.next() {
-            if seen.insert(next.fingerprint()) {
-                let path = path.iter().cloned().chain([step]).collect();
-                frontier.push_back((next, path));
-            }
-        }
-    }
-    report
+/// Takes steps at random from the beginning until none is left, again and again, until so many worlds
+/// were seen or agreement breaks.
+fn walk(traitors: &[usize], worlds: usize) -> impl Checker<Futures> {
+    let futures = Futures { start: World::new(traitors), idle_steps: true };
+    let checker = futures.checker().finish_when(HasDiscoveries::AnyFailures);
+    checker.target_state_count(worlds).spawn_simulation(0, UniformChooser).join()
+}
+
+/// The steps to the first world without agreement.
+fn counterexample(report: &impl Checker<Futures>) -> Option<Vec<String>> {
+    let steps = report.discovery(AGREEMENT)?.into_actions();
+    Some(steps.iter().map(ToString::to_string).collect())
 }
 
 /// The primary shows A to members 1 and 2 and B to member 3; 1 and 2 prepare A.
@@ -301,30 +381,51 @@ fn with_one_traitor_agreement_holds() {
         ("after one decided and two left", [&PREPARED[..], &DECIDED, &LEFT].concat(), 3),
         ("after the new view began", [&PREPARED[..], &DECIDED, &LEFT, &BEGUN].concat(), 3),
     ];
-    let mut decided_in_view = [false; 2];
+    let mut decided = [false; 2];
     for (name, script, depth) in scenarios {
-        let mut world = World::new(&[0]);
-        world.play(&script);
-        let report = explore(world, depth);
-        println!("{name}: {} states within {depth} steps", report.states);
-        assert_eq!(report.counterexample, None, "{name}");
-        assert!(report.states > 200, "{name}: {} states are no check", report.states);
-        for (sum, one) in decided_in_view.iter_mut().zip(report.decided_in_view) {
-            *sum |= one;
+        let report = explore(World::new(&[0]).play(&script), depth);
+        println!("{name}: {} worlds within {depth} steps", report.unique_state_count());
+        assert_eq!(counterexample(&report), None, "{name}");
+        assert!(report.unique_state_count() > 1_000, "{name}: too few worlds for a check");
+        for (decided, name) in decided.iter_mut().zip(DECIDED_IN) {
+            *decided |= report.discovery(name).is_some();
         }
     }
-    assert_eq!(decided_in_view, [true; 2], "both views decide something within reach");
+    assert_eq!(decided, [true; 2], "both views decide something within reach");
 }
 
-/// The search that finds nothing above finds what is there with one traitor more.
+/// As deep as a history goes, which a search of everything does not reach.
+#[test]
+fn with_one_traitor_agreement_holds_wherever_one_walks() {
+    let report = walk(&[0], 100_000);
+    println!("{} worlds, up to {} steps from the beginning", report.state_count(), report.max_depth());
+    assert_eq!(counterexample(&report), None);
+    for reached in [TWO_SEQUENCES, DECIDED_IN[0], DECIDED_IN[1]] {
+        assert!(report.discovery(reached).is_some(), "no {reached}");
+    }
+}
+
+/// What finds nothing above finds what is there with one traitor more.
 #[test]
 fn with_two_traitors_a_counterexample_is_found() {
-    let mut world = World::new(&[0, 2]);
-    world.play(&["0 -> 1: PrePrepare A at 1 in view 0", "0 -> 3: PrePrepare B at 1 in view 0"]);
-    world.play(&["2 -> 1: Prepare A at 1 in view 0", "2 -> 3: Prepare B at 1 in view 0"]);
-    world.play(&["2 -> 1: Commit A at 1 in view 0", "2 -> 3: Commit B at 1 in view 0"]);
-    let report = explore(world, 2);
-    let counterexample = report.counterexample.unwrap();
-    println!("after {} states, from both one Commit short:\n{}", report.states, counterexample.join("\n"));
-    assert_eq!(counterexample.len(), 2, "the shortest: one Commit for each");
+    let start = World::new(&[0, 2]).play(&[
+        "0 -> 1: PrePrepare A at 1 in view 0",
+        "0 -> 3: PrePrepare B at 1 in view 0",
+        "2 -> 1: Prepare A at 1 in view 0",
+        "2 -> 3: Prepare B at 1 in view 0",
+        "2 -> 1: Commit A at 1 in view 0",
+        "2 -> 3: Commit B at 1 in view 0",
+    ]);
+    let report = explore(start, 2);
+    let steps = counterexample(&report).unwrap();
+    println!(
+        "after {} worlds, from both one Commit short:\n{}",
+        report.unique_state_count(),
+        steps.join("\n")
+    );
+    assert_eq!(steps.len(), 2, "the shortest: one Commit for each");
+
+    let report = walk(&[0, 2], 100_000);
+    let steps = counterexample(&report).unwrap();
+    println!("after {} worlds, from the beginning:\n{}", report.state_count(), steps.join("\n"));
 }
