@@ -20,7 +20,8 @@ pub struct Config {
     /// How far a batch's time may lie from the own clock when first seen, in milliseconds.
     pub max_clock_skew: u64,
     /// How long a request may wait without progress before the view changes, in milliseconds.
-    /// Doubles with each view change in a row.
+    /// Doubles with each view change, and goes back when a batch is executed: to the shortest that is
+    /// twice what the batch took from its proposal.
     pub view_change_timeout: u64,
     /// Ceiling of the doubled timeout, in milliseconds.
     pub max_view_change_timeout: u64,

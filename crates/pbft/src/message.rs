@@ -28,8 +28,8 @@ pub enum Message {
     NewView(Signed<NewView>),
     /// Where the sender stands.
     Status(Status),
-    /// Asks for decided batches from a sequence on.
-    FetchDecided(Sequence),
+    /// Asks for the decided batches from a sequence through another.
+    FetchDecided(Sequence, Sequence),
     /// A decided batch, for a replica that fell behind.
     Decided(Batch, CommitProof),
     /// Asks for a batch by digest, in the slot of this sequence.

@@ -3,7 +3,9 @@
 mod catching_up;
 mod checkpointing;
 mod epochs;
+mod fetching;
 mod holdings;
+mod observing;
 mod ordering;
 mod recovery;
 mod transferring;
@@ -13,6 +15,7 @@ use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
+use core::hash::{Hash, Hasher};
 
 use jurat_crypto::SigningKey;
 
@@ -25,6 +28,7 @@ use crate::{
 
 use epochs::Ending;
 pub use epochs::MAX_LINKS_AHEAD;
+use fetching::Fetching;
 pub use recovery::Executed;
 pub use transferring::Transfer;
 
@@ -211,6 +215,8 @@ pub enum ViewChangeReason {
 
 /// A replica of the protocol. Feed it with [`step`](Self::step), then carry out
 /// [`take_ready`](Self::take_ready), and step again at [`next_deadline`](Self::next_deadline).
+///
+/// Replicas with equal hashes behave alike, which is what a model checker wants to know.
 #[derive(Clone, Hash, Debug)]
 pub struct Replica {
     config: Config,
@@ -263,27 +269,38 @@ pub struct Replica {
     /// Members with a link.
     connected: BTreeSet<ReplicaId>,
     statuses: BTreeMap<ReplicaId, Status>,
-    /// When each member was last helped, and last served with decisions: helping costs more than
-    /// asking, so nobody is helped at every call.
+    /// When each member was last helped: helping costs more than asking, so nobody is helped at every
+    /// call.
     helped: BTreeMap<ReplicaId, u64>,
+    /// How many decisions each member was served with, on a scale that time passes on as well.
     served: BTreeMap<ReplicaId, u64>,
     /// Since when something is under way without progress.
     waiting_since: Option<u64>,
-    /// View changes since a batch was executed; doubles the timeout.
-    attempts: u32,
+    /// How many times the timeout is doubled: once more with each view change, and as many times
+    /// less as the batches that execute allow.
+    doublings: u32,
     last_reason: Option<ViewChangeReason>,
     view_changes_started: u64,
     next_status: u64,
     /// `delivered` at the last status, to tell lagging from being a moment behind.
     delivered_at_status: Sequence,
-    /// Who was asked for decisions, and through which sequence.
-    fetching: Option<(ReplicaId, Sequence)>,
+    /// Who was asked for decisions, while others are ahead.
+    fetching: Option<Fetching>,
 
     /// Members against whom evidence was handed out: once is enough.
     accused: BTreeSet<ReplicaId>,
 
     ready: Ready,
-    refused: BTreeMap<Refusal, u64>,
+    refused: Refused,
+}
+
+/// How often something was refused, by reason. It has no part in a replica's hash: replicas that
+/// differ in nothing else do the same from here on.
+#[derive(Clone, Debug, Default)]
+struct Refused(BTreeMap<Refusal, u64>);
+
+impl Hash for Refused {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// A [`Replica`] can't be made with this key.
@@ -333,7 +350,7 @@ impl Replica {
             helped: BTreeMap::new(),
             served: BTreeMap::new(),
             waiting_since: None,
-            attempts: 0,
+            doublings: 0,
             last_reason: None,
             view_changes_started: 0,
             next_status: 0,
@@ -341,7 +358,7 @@ impl Replica {
             fetching: None,
             accused: BTreeSet::new(),
             ready: Ready::default(),
-            refused: BTreeMap::new(),
+            refused: Refused::default(),
         }
     }
 
@@ -382,7 +399,7 @@ impl Replica {
 
     fn on_message(&mut self, from: ReplicaId, message: Message) {
         // Who was removed may lag in an epoch in which it was a member.
-        let asks = matches!(message, Message::Status(_) | Message::FetchDecided(_));
+        let asks = matches!(message, Message::Status(_) | Message::FetchDecided(..));
         // Who follows hears members of councils that it does not know yet. What they say proves itself.
         let heard = self.council.contains(from) || (asks && self.council.knew(from)) || self.is_following();
         if from == self.voter.id || !heard {
@@ -407,7 +424,7 @@ impl Replica {
             Message::ViewChange(change) => self.on_view_change(change),
             Message::NewView(new_view) => self.on_new_view(new_view),
             Message::Status(status) => self.on_status(from, status),
-            Message::FetchDecided(sequence) => self.on_fetch_decided(from, sequence),
+            Message::FetchDecided(sequence, through) => self.on_fetch_decided(from, sequence, through),
             Message::Decided(batch, proof) => self.on_decided(batch, proof),
             Message::FetchBatch(sequence, digest) => self.on_fetch_batch(from, sequence, digest),
             Message::Batch(sequence, batch) => self.on_batch(sequence, batch),
@@ -415,7 +432,7 @@ impl Replica {
     }
 
     fn refuse(&mut self, refusal: Refusal) {
-        *self.refused.entry(refusal).or_default() += 1;
+        *self.refused.0.entry(refusal).or_default() += 1;
     }
 
     fn send(&mut self, to: Recipient, message: Message) {
@@ -455,126 +472,5 @@ impl Replica {
         {
             self.ready.evidence.push(evidence);
         }
-    }
-}
-
-/// What an operator sees.
-impl Replica {
-    /// This replica's id; while it [follows](Self::is_following), one that is nobody's.
-    #[must_use]
-    pub const fn id(&self) -> ReplicaId {
-        self.voter.id
-    }
-
-    /// The council of the current epoch; if this replica was removed, that of its last.
-    #[must_use]
-    pub const fn council(&self) -> &Council {
-        &self.council
-    }
-
-    /// The current view.
-    #[must_use]
-    pub const fn view(&self) -> View {
-        self.view
-    }
-
-    /// Whether the replica waits for its view to begin.
-    #[must_use]
-    pub const fn is_changing_view(&self) -> bool {
-        matches!(self.mode, Mode::Changing { .. })
-    }
-
-    /// Whether the replica was removed from the council.
-    #[must_use]
-    pub fn is_retired(&self) -> bool {
-        self.mode == Mode::Retired
-    }
-
-    /// Whether the replica has not reached the first council of which it is a member.
-    #[must_use]
-    pub fn is_following(&self) -> bool {
-        self.mode == Mode::Following
-    }
-
-    /// Whether the last batch of the epoch was executed here, and the others' word on it is awaited.
-    #[must_use]
-    pub fn is_ending_epoch(&self) -> bool {
-        self.ending.is_some() && !self.is_retired()
-    }
-
-    /// The primary of the current view.
-    #[must_use]
-    pub fn primary(&self) -> ReplicaId {
-        self.council.primary(self.view)
-    }
-
-    /// The last executed sequence.
-    #[must_use]
-    pub const fn executed(&self) -> Sequence {
-        self.executed
-    }
-
-    /// The last stable checkpoint's sequence.
-    #[must_use]
-    pub fn stable(&self) -> Sequence {
-        self.low()
-    }
-
-    /// Requests that are held and not executed.
-    #[must_use]
-    pub fn waiting_requests(&self) -> usize {
-        self.requests.len()
-    }
-
-    /// Whether this request is held and waits to be executed.
-    #[must_use]
-    pub fn is_waiting(&self, digest: &RequestDigest) -> bool {
-        self.requests.contains(digest)
-    }
-
-    /// Whether the replica is catching up with decisions that others have executed.
-    #[must_use]
-    pub const fn is_behind(&self) -> bool {
-        self.fetching.is_some()
-    }
-
-    /// Whether a [`Ready::wanted`] asked for this request's body and it has not come.
-    #[must_use]
-    pub fn is_wanted(&self, digest: &RequestDigest) -> bool {
-        self.slots.values().any(|slot| slot.misses(digest))
-    }
-
-    /// The last status of a member.
-    #[must_use]
-    pub fn status_of(&self, member: ReplicaId) -> Option<&Status> {
-        self.statuses.get(&member)
-    }
-
-    /// Whether the link to a member is up.
-    #[must_use]
-    pub fn is_connected(&self, member: ReplicaId) -> bool {
-        self.connected.contains(&member)
-    }
-
-    /// Whether enough members are connected to decide anything together with this one.
-    #[must_use]
-    pub fn has_quorum(&self) -> bool {
-        if self.is_following() {
-            return false;
-        }
-        let connected = self.connected.iter().filter(|id| self.council.contains(**id));
-        connected.count() + 1 >= self.council.quorum()
-    }
-
-    /// How often this replica called for a new view since it started, and why it did last.
-    #[must_use]
-    pub const fn view_changes(&self) -> (u64, Option<ViewChangeReason>) {
-        (self.view_changes_started, self.last_reason)
-    }
-
-    /// Messages that were not acted on, by reason.
-    #[must_use]
-    pub const fn refused(&self) -> &BTreeMap<Refusal, u64> {
-        &self.refused
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Proposal {
     pub(crate) vote: Signed<Vote>,
     /// Comes from the NewView, so its time is not judged again.
     pub(crate) inherited: bool,
+    /// When it came here, or when its view began.
+    pub(crate) since: u64,
     pub(crate) state: ProposalState,
 }
 
@@ -269,7 +271,7 @@ mod tests {
         slot.add_batch(batch(1).digest(), batch(1));
         let vote_of = |signer| vote(signer, Phase::Prepare, &batch(1));
         slot.proposal =
-            Some(Proposal { vote: vote(0, Phase::PrePrepare, &batch(1)), inherited: false, state });
+            Some(Proposal { vote: vote(0, Phase::PrePrepare, &batch(1)), inherited: false, since: 0, state });
         for signer in prepares {
             slot.count(vote_of(*signer));
         }

@@ -161,6 +161,75 @@ fn a_dead_primary_is_replaced_within_two_timeouts() {
     assert!(took <= 2 * cluster.config.view_change_timeout, "{took} ms");
 }
 
+/// Messages take as long as the timeout, so that no batch is agreed on within it.
+#[test]
+fn a_network_slower_than_the_timeout_costs_few_view_changes() {
+    let config = Config { view_change_timeout: 200, ..config() };
+    let slow = Weather { loss: 0.0, repeat: 0.0, latency: 120..200, sync: 1..20, skew: 0 };
+    let views = |cluster: &Cluster| cluster.nodes[1].replica.as_ref().unwrap().view().0;
+    for seed in 500..510 {
+        let mut cluster = Cluster::new(4, seed, slow.clone(), config);
+        let mut requests = Vec::new();
+        for _ in 0..30 {
+            submit_some(&mut cluster, &mut requests, 1);
+            cluster.run_until_executed(&requests, 20_000).unwrap();
+        }
+        let slow_views = views(&cluster);
+        assert!((1..=8).contains(&slow_views), "seed {seed}: {slow_views} view changes for 30 batches");
+
+        // Once messages are fast, one batch brings the timeout back to where it began.
+        cluster.weather = Weather::calm();
+        cluster.run_until(cluster.now + 1_000);
+        submit_some(&mut cluster, &mut requests, 1);
+        cluster.run_until_executed(&requests, 10_000).unwrap();
+        let primary = usize::from(cluster.nodes[1].replica.as_ref().unwrap().primary().0);
+        cluster.kill(primary);
+        cluster.nodes[primary].lie = Some(Lie::Silence);
+        submit_some(&mut cluster, &mut requests, 1);
+        let took = cluster.run_until_executed(&requests, 10_000).unwrap();
+        assert!(took <= 2 * config.view_change_timeout, "seed {seed}: {took} ms");
+    }
+}
+
+/// Cuts off member 3 of 4 while the others decide some hundred batches; says how long it then takes to
+/// catch up, and what each of them sent.
+fn catch_up(lie: Option<Lie>, link: std::ops::Range<u64>) -> (u64, Vec<usize>) {
+    let mut cluster =
+        Cluster::new(4, 11, Weather::calm(), Config { max_batch_requests: 1, ..Config::default() });
+    for other in 0..3 {
+        cluster.cut(3, other);
+    }
+    let mut requests = Vec::new();
+    for _ in 0..60 {
+        submit_some(&mut cluster, &mut requests, 10);
+        cluster.run_until(cluster.now + 500);
+    }
+    let bodies: Vec<_> = requests.clone();
+    cluster.nodes[0].lie = lie;
+    cluster.weather = Weather { latency: link, ..Weather::calm() };
+    cluster.served.fill(0);
+    cluster.heal();
+    let took = cluster.run_until_executed(&bodies, 100_000).unwrap();
+    assert_eq!(cluster.installed, 0, "caught up decision by decision");
+    (took, cluster.served[..3].to_vec())
+}
+
+#[test]
+fn decisions_are_fetched_from_several_members_at_once() {
+    let (_, served) = catch_up(None, 20..30);
+    let most = served.iter().max().unwrap();
+    let all: usize = served.iter().sum();
+    assert!(*most <= all / 2 && all <= 800, "{served:?}");
+}
+
+#[test]
+fn who_drips_decisions_holds_nobody_up() {
+    let (honest, _) = catch_up(None, 20..30);
+    let (dripping, served) = catch_up(Some(Lie::Drip), 20..30);
+    assert!(served[0] > 0, "it was asked");
+    assert!(dripping <= 3 * honest + 2_000, "{dripping} ms instead of {honest} ms");
+}
+
 #[test]
 fn f_liars_divide_nobody_and_stop_nobody() {
     for seed in 300..360 {

@@ -14,8 +14,9 @@ use forge::{
 };
 use jurat_crypto::{Digest, Signature};
 use jurat_pbft::{
-    Batch, BatchTime, Change, Checkpoint, Config, Council, EpochLink, Input, Message, NewView, Phase, Ready,
-    Refusal, Replica, ReplicaId, Sequence, Signed, StateDigest, Status, View, ViewChange,
+    Batch, BatchTime, Change, Checkpoint, Config, Council, EpochLink, Executed, Input, Message, NewView,
+    Phase, Ready, Record, Refusal, Replica, ReplicaId, Sequence, Signed, StateDigest, Status, View,
+    ViewChange,
 };
 use proptest::prelude::*;
 
@@ -378,6 +379,54 @@ fn new_views() -> Vec<Case> {
         send("that proposes one more", with_proposals(&[(1, &null), (2, &batch), (3, &other)]), bad),
         send("with a proposal's signature moved", moved, bad),
     ]
+    .into_iter()
+    .chain(new_views_on_bad_certificates())
+    .collect()
+}
+
+/// NewViews that follow from their ViewChanges, one of which has a certificate that does not hold.
+/// Whoever signed them, a traitor can find a signature for what it says itself.
+fn new_views_on_bad_certificates() -> Vec<Case> {
+    let (home, elsewhere, batch) = (council(4), council_of("cluster", 1, 4), batch(1, 0));
+    let new_view = |stable: Option<jurat_pbft::CheckpointCertificate>, certificates: Vec<_>| {
+        let change = ViewChange { view: View(1), stable, prepared: certificates };
+        let named = change.prepared.iter().map(|certificate| (certificate.sequence, certificate.batch));
+        let pre_prepares = named.map(|(sequence, batch)| {
+            let vote = jurat_pbft::Vote { phase: Phase::PrePrepare, view: View(1), sequence, batch };
+            sign(&home, 1, vote)
+        });
+        let pre_prepares = pre_prepares.collect();
+        let view_changes = vec![sign(&home, 0, change), view_change(1, 1), view_change(3, 1)];
+        Message::NewView(sign(&home, 1, NewView { view: View(1), view_changes, pre_prepares }))
+    };
+    let of = |council: &Council, signers: &[usize]| prepared(council, signers, 0, 1, &batch);
+    let mut altered = of(&home, &[1, 3]);
+    altered.batch = forge::batch(2, 0).digest();
+    let stable = |council: &Council, signers: &[usize]| Some(certificate(council, signers, checkpoint(32)));
+    let accepted = |message| {
+        let mut replica = fresh();
+        replica.step(at(1), Input::Message(id(1), message));
+        (replica.view(), refused(&replica).len()) == (View(1), 0)
+    };
+    assert!(accepted(new_view(None, vec![of(&home, &[1, 3])])), "the cases fail for what is wrong with them");
+    assert!(
+        accepted(new_view(stable(&home, &[0, 1, 3]), vec![])),
+        "the cases fail for what is wrong with them"
+    );
+    let cases = [
+        ("an altered certificate", new_view(None, vec![altered])),
+        ("a Prepare missing from a certificate", new_view(None, vec![of(&home, &[3])])),
+        ("a reordered certificate", new_view(None, vec![of(&home, &[3, 1])])),
+        ("a certificate of another epoch", new_view(None, vec![of(&elsewhere, &[1, 3])])),
+        ("one certificate twice", new_view(None, vec![of(&home, &[1, 3]), of(&home, &[1, 3])])),
+        ("a checkpoint of another epoch", new_view(stable(&elsewhere, &[0, 1, 3]), vec![])),
+        ("a checkpoint of too few", new_view(stable(&home, &[0, 1]), vec![])),
+        ("a reordered checkpoint", new_view(stable(&home, &[1, 0, 3]), vec![])),
+    ];
+    let cases = cases.into_iter();
+    cases
+        .map(|(name, message)| case(format!("new view on {name}"), 1, message, Refusal::BadCertificate))
+        .collect()
 }
 
 fn catching_up() -> Vec<Case> {
@@ -403,8 +452,8 @@ fn catching_up() -> Vec<Case> {
     moved.sequence = Sequence(2);
     vec![
         case("status of another council", 1, Message::Status(status), Refusal::OtherCouncil),
-        case("fetch of sequence 0", 1, Message::FetchDecided(Sequence(0)), Refusal::NotNeeded),
-        case("fetch of what is not", 1, Message::FetchDecided(Sequence(1)), Refusal::NotNeeded),
+        case("fetch of sequence 0", 1, Message::FetchDecided(Sequence(0), Sequence(9)), Refusal::NotNeeded),
+        case("fetch of what is not", 1, Message::FetchDecided(Sequence(1), Sequence(1)), Refusal::NotNeeded),
         case("fetch of no batch", 1, Message::FetchBatch(Sequence(1), batch.digest()), Refusal::NotNeeded),
         case("batch that nobody asked for", 1, Message::Batch(Sequence(1), batch.clone()), Refusal::Unasked),
         decided("at sequence 0", commit_proof(&home, &[0, 1, 3], 0, 0, &batch), Refusal::OutOfWindow),
@@ -484,6 +533,65 @@ fn votes_of_a_view_that_is_over_count_no_more() {
     expect_refusal(in_view_1(), "new view", id(1), message, Refusal::StaleView);
 }
 
+/// Whatever was captured in one epoch is nothing in the next, though most members and their keys are
+/// the same.
+#[test]
+fn what_was_signed_in_an_epoch_that_is_over_counts_no_more() {
+    let (home, batch) = (council(4), batch(1, 0));
+    let next = home.successor(&add(), Sequence(40)).unwrap();
+    let link = EpochLink { change: add(), certificate: certificate(&home, &[0, 1, 3], ending(40, &next)) };
+    let executed = Executed { sequence: Sequence(40), time: BatchTime(0) };
+    let journal = [Record::Epoch(link)];
+    let mut replica = Replica::recover(Config::default(), next, key(ME), executed, journal).unwrap();
+    let _ = replica.take_ready();
+    let captured = [
+        (
+            Message::PrePrepare(sign(&home, 0, vote(Phase::PrePrepare, 0, 41, &batch)), batch.clone()),
+            Refusal::BadSignature,
+        ),
+        (Message::Vote(sign(&home, 1, vote(Phase::Prepare, 0, 41, &batch))), Refusal::BadSignature),
+        (Message::Vote(sign(&home, 1, vote(Phase::Commit, 0, 41, &batch))), Refusal::BadSignature),
+        (Message::Checkpoint(sign(&home, 1, checkpoint(64))), Refusal::BadSignature),
+        (Message::Stable(certificate(&home, &[0, 1, 3], checkpoint(64))), Refusal::BadCertificate),
+        (Message::ViewChange(view_change(1, 1)), Refusal::BadCertificate),
+        (Message::NewView(new_view(1, &[0, 1, 3], &[])), Refusal::BadCertificate),
+        (
+            Message::Decided(batch.clone(), commit_proof(&home, &[0, 1, 3], 0, 41, &batch)),
+            Refusal::BadCertificate,
+        ),
+    ];
+    for (message, reason) in captured {
+        let name = format!("{message:?}");
+        expect_refusal(
+            replica.clone(),
+            &format!("proposed in another epoch: {name}"),
+            id(1),
+            message,
+            reason,
+        );
+    }
+}
+
+/// What an application says it fetched is held to the council's signatures.
+#[test]
+fn a_state_that_is_not_certified_is_not_installed() {
+    let (home, elsewhere) = (council(4), council_of("cluster", 1, 4));
+    let install = |sequence, certificate| {
+        let mut replica = fresh();
+        let executed = Executed { sequence: Sequence(sequence), time: BatchTime(0) };
+        replica.step(at(1), Input::Installed(executed, certificate));
+        (replica.executed().0, refused(&replica).into_keys().next())
+    };
+    let of = |council: &Council, signers: &[usize]| certificate(council, signers, checkpoint(32));
+    let mut altered = of(&home, &[0, 1, 3]);
+    altered.checkpoint.state = StateDigest(Digest::of(b"another"));
+    assert_eq!(install(32, of(&home, &[0, 1, 3])), (32, None));
+    assert_eq!(install(33, of(&home, &[0, 1, 3])), (0, Some(Refusal::Unasked)), "not what it says");
+    for bad in [altered, of(&home, &[0, 1]), of(&home, &[1, 0, 3]), of(&elsewhere, &[0, 1, 3])] {
+        assert_eq!(install(32, bad), (0, Some(Refusal::BadCertificate)));
+    }
+}
+
 /// Prepares for one batch and Commits for another prove nothing together, and neither do those of a
 /// quorum that disagrees.
 #[test]
@@ -547,10 +655,13 @@ fn a_flood_from_one_member_is_bounded_and_counted() {
     for flooder in [0, 3] {
         let (home, mut replica) = (council(4), connected(config));
         let mut flood = |message: Message| {
-            let before = fingerprint(&replica);
+            let before = (fingerprint(&replica), refused(&replica));
             replica.step(at(1), Input::Message(id(flooder), message.clone()));
             let acted = replica.take_ready() != Ready::default();
-            assert!(acted || fingerprint(&replica) != before, "dropped in silence: {message:?}");
+            assert!(
+                acted || (fingerprint(&replica), refused(&replica)) != before,
+                "dropped in silence: {message:?}"
+            );
             assert!(replica.held(id(flooder)) as u64 <= config.max_held());
             assert!(replica.held_batches() as u64 <= config.max_batches());
         };
@@ -577,7 +688,7 @@ fn a_flood_from_one_member_is_bounded_and_counted() {
                     flooder,
                     Checkpoint { next: Some(Digest::of(b"x")), ..plain },
                 )));
-                flood(Message::FetchDecided(Sequence(sequence)));
+                flood(Message::FetchDecided(Sequence(sequence), Sequence(u64::MAX)));
                 flood(Message::Batch(Sequence(sequence), batch(sequence, 0)));
                 flood(Message::ViewChange(view_change(flooder, 1 + sequence)));
             }

@@ -63,6 +63,24 @@ fn a_decision_is_delivered_when_its_bodies_are_held() {
     assert_eq!(step(&mut replica, held(1)).decisions.len(), 1);
 }
 
+/// A proposal that waited for the batch before it comes too late once another is proven decided.
+#[test]
+fn nothing_is_prepared_where_another_batch_is_decided() {
+    for other_is_decided in [false, true] {
+        let mut replica = backup(Config::default());
+        for number in [1, 2] {
+            let _ = step(&mut replica, held(number));
+        }
+        assert_eq!(prepares(&step(&mut replica, proposal(2, &batch(2, 10)))), 0, "waits for sequence 1");
+        if other_is_decided {
+            let _ = step(&mut replica, decided(2, &batch(3, 10)));
+        }
+        let ready = step(&mut replica, decided(1, &batch(1, 0)));
+        assert_eq!(ready.decisions.len(), 1);
+        assert_eq!(prepares(&ready), usize::from(!other_is_decided));
+    }
+}
+
 #[test]
 fn each_batch_is_dated_later_than_the_one_before() {
     for (time, accepted) in [(4, 0), (5, 0), (6, 1)] {

@@ -138,6 +138,25 @@ fn a_member_joins_and_another_leaves_without_a_view_change() {
 }
 
 #[test]
+fn an_epoch_begins_in_view_0_whatever_the_one_before_ended_in() {
+    let mut story = Story::new(4, 1, Weather::calm());
+    story.cluster.kill(0);
+    story.submit(5);
+    story.run(3_000);
+    story.cluster.start(0);
+    story.run(1_000);
+    let views = |story: &Story| -> Vec<u64> {
+        (0..4).map(|i| story.cluster.nodes[i].replica.as_ref().unwrap().view().0).collect()
+    };
+    assert_eq!(views(&story), [1; 4]);
+    story.change(Change::Add(forge::key(4).verifying_key()));
+    story.run(200);
+    assert_eq!(story.cluster.chain().last().epoch().0, 1);
+    assert_eq!(views(&story), [0; 4]);
+    story.end();
+}
+
+#[test]
 fn councils_change_under_load_with_loss_crashes_and_a_liar() {
     for seed in seeds(40) {
         let weather = Weather { loss: 0.03, repeat: 0.03, latency: 1..30, sync: 1..20, skew: 1_000 };

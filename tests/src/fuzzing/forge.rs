@@ -217,7 +217,7 @@ impl Forge {
                 stable: Self::sequence(script),
                 council: script.pick(&[*fixtures::council().digest(), Digest::of(b"another council")]),
             }),
-            7 => Message::FetchDecided(Self::sequence(script)),
+            7 => Message::FetchDecided(Self::sequence(script), Sequence(u64::MAX)),
             8 => {
                 let (view, sequence, batch) =
                     (Self::view(script), Self::sequence(script), Self::batch(script));

@@ -466,13 +466,14 @@ impl Plan {
 
     /// How much virtual time may pass after all trouble ended before everything that was sent is
     /// executed everywhere, in milliseconds. Up to f primaries in a row may be traitors, and
-    /// timeouts have doubled up to their ceiling by then. Where links are slow for the timeout, each
-    /// batch may cost a view change, and what waits may fill many batches.
+    /// timeouts have doubled up to their ceiling by then. What waits may fill many batches, of which
+    /// so many are under way at once and each takes up to four messages from request to decision.
     pub(super) fn patience(&self) -> u64 {
         let faulty = max_faulty(self.members) as u64;
         let batches = self.submissions.len() / self.consensus.max_batch_requests + self.changes.len();
-        let batch = 6 * (self.latency.end() + self.sync.end());
-        30_000 + (2 * faulty + 4) * self.consensus.max_view_change_timeout + batches as u64 * batch
+        let batch = 4 * (self.latency.end() + self.sync.end());
+        let in_turn = (batches as u64).div_ceil(self.consensus.max_in_flight) * batch;
+        30_000 + (2 * faulty + 4) * self.consensus.max_view_change_timeout + in_turn
     }
 }
 

@@ -282,7 +282,7 @@ impl Traitor {
                 let status = Status { epoch, view, changing: true, executed, stable: executed, council };
                 Frame::Consensus(Message::Status(status))
             }
-            8 => Frame::Consensus(Message::FetchDecided(sequence)),
+            8 => Frame::Consensus(Message::FetchDecided(sequence, Sequence(u64::MAX))),
             9 => Frame::Consensus(Message::Decided(batch.clone(), proof(batch.digest()))),
             10 => {
                 let checkpoint = StateCheckpoint { sequence, state: StateDigest(digest), next: None };

@@ -5,15 +5,13 @@
 
 use alloc::vec::Vec;
 
-use super::{Refusal, Replica, Serve};
+use super::{Refusal, Replica};
 use crate::{
     Batch, CommitProof, Message, Phase, Recipient, ReplicaId, Sequence, Status, slot::ProposalState,
 };
 
 /// How many times rarer an idle replica tells its status.
 const IDLE_FACTOR: u64 = 10;
-/// How many milliseconds lie between two ranges of decisions for one member, at least.
-const SERVE_INTERVAL: u64 = 2;
 /// How many slots' votes are sent again in answer to one status.
 const RESENT_SLOTS: usize = 16;
 
@@ -41,6 +39,7 @@ impl Replica {
 
     pub(super) fn on_disconnected(&mut self, peer: ReplicaId) {
         self.connected.remove(&peer);
+        self.ask_others_instead_of(peer);
     }
 
     pub(super) fn tell_status(&mut self) {
@@ -61,46 +60,10 @@ impl Replica {
         self.send(Recipient::All, status);
         self.ask_again();
         if self.delivered == self.delivered_at_status {
-            self.fetch_decided(None);
+            self.fetch_decisions();
         }
         self.watch_stall();
         self.delivered_at_status = self.delivered;
-    }
-
-    /// Connected members that say they executed more than was delivered here.
-    fn members_ahead(&self) -> impl Iterator<Item = (ReplicaId, Sequence)> + '_ {
-        let executed = |id| self.statuses.get(id).map_or(Sequence(0), |status| status.executed);
-        self.connected
-            .iter()
-            .map(move |id| (*id, executed(id)))
-            .filter(|(_, executed)| *executed > self.delivered)
-    }
-
-    /// Asks a member that is ahead for the decisions from here on. Who answered goes on; who let a
-    /// status interval pass without an answer makes room for the next, so a liar costs one interval.
-    fn fetch_decided(&mut self, go_on_with: Option<ReplicaId>) {
-        let ahead: Vec<_> = self.members_ahead().collect();
-        let turn = self.now.elapsed / self.config.status_interval.max(1) % (ahead.len() as u64).max(1);
-        let chosen = ahead
-            .iter()
-            .find(|(id, _)| Some(*id) == go_on_with)
-            .or_else(|| usize::try_from(turn).ok().and_then(|turn| ahead.get(turn)));
-        let Some((peer, executed)) = chosen.copied() else {
-            self.fetching = None;
-            return;
-        };
-        self.fetching = Some((peer, executed.min(self.delivered.plus(self.config.window))));
-        let next = self.delivered.next();
-        self.send(Recipient::One(peer), Message::FetchDecided(next));
-    }
-
-    /// When all that was asked for is delivered, asks for more.
-    pub(super) fn go_on_fetching(&mut self) {
-        if let Some((peer, through)) = self.fetching
-            && self.delivered >= through
-        {
-            self.fetch_decided(Some(peer));
-        }
     }
 
     pub(super) fn on_status(&mut self, from: ReplicaId, status: Status) {
@@ -117,7 +80,7 @@ impl Replica {
         }
         let earlier = self.statuses.get(&from).copied();
         self.statuses.insert(from, status);
-        self.catch_up_with(from, &status);
+        self.catch_up_with(&status);
         // Who just came into this epoch has missed what was sent before.
         let arrives = status.epoch == epoch && earlier.is_none_or(|earlier| earlier.epoch < epoch);
         if self.was_just_helped(from) && !arrives {
@@ -180,14 +143,14 @@ impl Replica {
         }
     }
 
-    fn catch_up_with(&mut self, from: ReplicaId, status: &Status) {
+    fn catch_up_with(&mut self, status: &Status) {
         if status.executed > self.delivered {
             // An idle replica that learns it is behind looks again soon.
             self.next_status = self.next_status.min(self.now.elapsed + self.config.status_interval);
         }
         // Far behind, as after a restart: no use in waiting for that.
         if self.fetching.is_none() && status.executed > self.delivered.plus(self.config.max_in_flight) {
-            self.fetch_decided(Some(from));
+            self.fetch_decisions();
         }
     }
 
@@ -223,18 +186,6 @@ impl Replica {
         for message in messages {
             self.send_sealed(Recipient::One(to), message);
         }
-    }
-
-    pub(super) fn on_fetch_decided(&mut self, from: ReplicaId, sequence: Sequence) {
-        if sequence > self.executed || sequence == Sequence(0) {
-            return self.refuse(Refusal::NotNeeded);
-        }
-        if self.served.get(&from).is_some_and(|at| self.now.elapsed < at + SERVE_INTERVAL) {
-            return self.refuse(Refusal::Overflow);
-        }
-        self.served.insert(from, self.now.elapsed);
-        let through = self.executed.min(sequence.plus(self.config.window - 1));
-        self.ready.serve.push(Serve { to: from, from: sequence, through });
     }
 
     pub(super) fn on_decided(&mut self, batch: Batch, proof: CommitProof) {

@@ -13,7 +13,7 @@ impl Replica {
             return self.refuse(Refusal::Unasked);
         }
         self.executed = sequence;
-        self.attempts = 0;
+        self.shorten_timeout(sequence);
         self.waiting_since = None;
         // After a restart, what lies below a stable checkpoint may run again; so may the last batch of
         // an epoch that is over.

@@ -82,8 +82,9 @@ impl Replica {
         self.view_changes.clear();
         self.early.clear();
         self.waiting_since = None;
-        self.fetching = None;
-        self.attempts = 0;
+        if let Some(fetching) = &mut self.fetching {
+            fetching.begin_epoch();
+        }
         if self.links_ahead.first().is_some_and(|(ahead, _)| ahead.sequence() <= base) {
             self.links_ahead.remove(0);
         }
@@ -98,6 +99,7 @@ impl Replica {
             self.ending = Some(Ending { sequence: base, change: link.change, next });
             self.stable = Some(link.certificate);
             self.mode = Mode::Retired;
+            self.fetching = None;
             return;
         }
         self.council = next;

@@ -66,9 +66,10 @@ impl Replica {
             let vote = self.voter.sign(&self.council, vote);
             self.next_proposal = sequence.next();
             self.last_proposal = self.now.elapsed;
+            let (since, state) = (self.now.elapsed, ProposalState::Waiting);
             let slot = self.slots.entry(sequence).or_default();
             slot.add_batch(vote.statement.batch, batch);
-            slot.proposal = Some(Proposal { vote, inherited: false, state: ProposalState::Waiting });
+            slot.proposal = Some(Proposal { vote, inherited: false, since, state });
             self.try_accept_from(sequence);
         }
     }
@@ -112,7 +113,7 @@ impl Replica {
         let state = if well_formed { ProposalState::Waiting } else { ProposalState::Refused };
         let slot = self.slots.entry(sequence).or_default();
         slot.add_batch(digest, batch);
-        slot.proposal = Some(Proposal { vote, inherited: false, state });
+        slot.proposal = Some(Proposal { vote, inherited: false, since: self.now.elapsed, state });
         if !well_formed {
             return self.refuse(Refusal::BadBatch);
         }
@@ -152,7 +153,7 @@ impl Replica {
         };
         let (digest, inherited) = (proposal.vote.statement.batch, proposal.inherited);
         let Some(batch) = slot.batch(&digest).cloned() else {
-            let ask = self.first_to_ask();
+            let ask = self.first_to_ask(sequence);
             self.want_batch(sequence, digest, ask);
             return false;
         };
@@ -280,7 +281,7 @@ impl Replica {
             // A decision learned from others' Commits or from a proof may come before the bodies.
             self.lacks_bodies(sequence, digest);
         } else {
-            let ask = self.first_to_ask();
+            let ask = self.first_to_ask(sequence);
             self.want_batch(sequence, digest, ask);
         }
     }
@@ -347,7 +348,7 @@ impl Replica {
 
     /// Whether bodies of a batch are missing. The first time it notes which, and asks for them.
     fn lacks_bodies(&mut self, sequence: Sequence, digest: BatchDigest) -> bool {
-        let ask = self.first_to_ask();
+        let ask = self.first_to_ask(sequence);
         let Some(slot) = self.slots.get_mut(&sequence) else { return false };
         if let Some((of, missing)) = &slot.bodies
             && *of == digest
@@ -367,8 +368,10 @@ impl Replica {
 
     /// Who most likely has what a proposal names: its primary, or else the next member. Who serves
     /// decisions has executed them.
-    fn first_to_ask(&self) -> ReplicaId {
-        if let Some((server, _)) = self.fetching {
+    fn first_to_ask(&self, sequence: Sequence) -> ReplicaId {
+        let is_proposed = self.slots.get(&sequence).is_some_and(|slot| slot.proposal.is_some());
+        let server = self.fetching.as_ref().and_then(|fetching| fetching.asked_for(sequence));
+        if let Some(server) = server.filter(|_| !is_proposed) {
             return server;
         }
         let primary = self.primary();

@@ -116,7 +116,8 @@ impl Replica {
                 let statement = vote.statement;
                 let slot = self.slots.entry(sequence).or_default();
                 let inherited = slot.proposal.as_ref().is_some_and(|proposal| proposal.inherited);
-                slot.proposal = Some(Proposal { vote, inherited, state: ProposalState::Accepted });
+                let (since, state) = (self.now.elapsed, ProposalState::Accepted);
+                slot.proposal = Some(Proposal { vote, inherited, since, state });
                 self.next_proposal = self.next_proposal.max(sequence.next());
                 if !own {
                     let _own = self.sign_and_count(Vote { phase: Phase::Prepare, ..statement });

@@ -87,7 +87,7 @@ impl Replica {
         }
         self.next_proposal = self.next_proposal.max(sequence.next());
         self.waiting_since = None;
-        self.attempts = 0;
+        self.doublings = 0;
         self.stalled = 0;
         self.fetching = None;
         self.next_status = self.now.elapsed;

@@ -14,10 +14,38 @@ use crate::{
 };
 
 impl Replica {
-    /// The timeout of the current attempt: doubled with each view change in a row.
     fn timeout(&self) -> u64 {
-        let doubled = self.config.view_change_timeout.checked_shl(self.attempts).unwrap_or(u64::MAX);
+        self.timeout_doubled(self.doublings)
+    }
+
+    fn timeout_doubled(&self, times: u32) -> u64 {
+        let factor = 1_u64.checked_shl(times).unwrap_or(u64::MAX);
+        let doubled = self.config.view_change_timeout.saturating_mul(factor);
         doubled.clamp(self.config.view_change_timeout, self.config.max_view_change_timeout)
+    }
+
+    fn lengthen_timeout(&mut self) {
+        if self.timeout() < self.config.max_view_change_timeout {
+            self.doublings += 1;
+        }
+    }
+
+    /// After a batch was executed: the timeout goes back to the shortest that is twice as long as the
+    /// batch took from its proposal. On a healthy network that is where it began, after the first
+    /// batch. On one that is slower than the configured timeout it stays long enough; there, going
+    /// back all the way would cost every batch a view change.
+    ///
+    /// A primary can't keep it long by holding proposals back: that time does not count. A batch that
+    /// was learned from its proof says nothing of how long agreement takes.
+    pub(super) fn shorten_timeout(&mut self, sequence: Sequence) {
+        let Some(proposal) = self.slots.get(&sequence).and_then(|slot| slot.proposal.as_ref()) else {
+            return;
+        };
+        // Two rounds of messages follow a proposal; up to two messages lie between a request's arrival
+        // and that.
+        let needed = 2 * self.now.elapsed.saturating_sub(proposal.since);
+        let enough = (0..self.doublings).find(|times| self.timeout_doubled(*times) >= needed);
+        self.doublings = enough.unwrap_or(self.doublings);
     }
 
     fn is_waiting_for_progress(&self) -> bool {
@@ -81,7 +109,7 @@ impl Replica {
     fn call_for(&mut self, view: View, reason: ViewChangeReason) {
         self.view = view;
         self.mode = Mode::Changing { deadline: None };
-        self.attempts = self.attempts.saturating_add(1);
+        self.lengthen_timeout();
         self.last_reason = Some(reason);
         self.view_changes_started += 1;
         self.waiting_since = None;
@@ -216,8 +244,8 @@ impl Replica {
             if batch == Batch::null().digest() {
                 slot.add_batch(batch, Batch::null());
             }
-            slot.proposal =
-                Some(Proposal { vote: vote.clone(), inherited: true, state: ProposalState::Waiting });
+            let (since, state) = (self.now.elapsed, ProposalState::Waiting);
+            slot.proposal = Some(Proposal { vote: vote.clone(), inherited: true, since, state });
         }
         self.new_view = Some(new_view);
     }

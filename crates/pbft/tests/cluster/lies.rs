@@ -19,6 +19,8 @@ pub(crate) enum Lie {
     Equivocation,
     /// Sends votes for batches that nobody proposed, and old messages again.
     Noise,
+    /// Brings one decision of those that it is asked for, and says that it has many more.
+    Drip,
     /// Calls for later views all the time, hides what it prepared, and begins views on its own word.
     Coup,
 }
@@ -28,6 +30,13 @@ impl Cluster {
     pub(super) fn twist(&mut self, from: usize, to: usize, lie: Lie, message: &Message) -> Option<Message> {
         match lie {
             Lie::Silence => None,
+            Lie::Drip => match message {
+                Message::Status(status) => {
+                    let executed = jurat_pbft::Sequence(status.executed.0 + 1_000);
+                    Some(Message::Status(jurat_pbft::Status { executed, ..*status }))
+                }
+                other => Some(other.clone()),
+            },
             Lie::Equivocation => {
                 if to % 4 != 3 {
                     return Some(message.clone());

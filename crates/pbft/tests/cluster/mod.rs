@@ -98,6 +98,8 @@ pub(crate) struct Cluster {
     pub(crate) keep: u64,
     /// Whether who joins executes everything since the first council. All decisions must be kept.
     pub(crate) newcomers_follow: bool,
+    /// How many links and decisions each of the first members sent to who asked.
+    pub(crate) served: Vec<usize>,
     /// How many times a state was fetched and installed.
     pub(crate) installed: u64,
     pub(crate) config: Config,
@@ -151,6 +153,7 @@ impl Cluster {
             changes: BTreeMap::new(),
             keep: u64::MAX,
             newcomers_follow: false,
+            served: vec![0; 64],
             installed: 0,
             config,
             weather,
@@ -602,7 +605,9 @@ impl Cluster {
                 app.decisions.range(kept..).take_while(|(sequence, _)| **sequence <= range.through);
             let decisions =
                 decisions.map(|(_, (batch, proof))| Message::Decided(batch.clone(), proof.clone()));
-            let messages: Vec<_> = links.cloned().map(Message::Epoch).chain(decisions).collect();
+            let most = if self.nodes[i].lie == Some(Lie::Drip) { 1 } else { usize::MAX };
+            let messages: Vec<_> = links.cloned().map(Message::Epoch).chain(decisions.take(most)).collect();
+            self.served[i] += messages.len();
             for message in messages {
                 self.send(i, &Outbound { to: Recipient::One(range.to), message });
             }
