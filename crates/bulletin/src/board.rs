@@ -13,6 +13,8 @@ use alloc::{
 };
 use core::ops::Bound;
 
+use jurat_crypto::has_sealed_shape;
+
 use crate::{
     Bulletin, BulletinError, ContentId, Effort, Header, Load, Rules, StampSubject, TopicId, UnixSeconds,
     price,
@@ -115,6 +117,9 @@ pub enum Refusal {
         /// Seconds until the next bulletin expires.
         retry_after: u32,
     },
+    /// It is a sealed letter, which does not go where everybody reads.
+    #[error("the bulletin is a sealed letter; those go over links between members only")]
+    Private,
     /// The promised work was not done.
     #[error("the bulletin's nonce does not show the work that it promises")]
     NoWork,
@@ -133,6 +138,7 @@ impl Refusal {
             Self::Duplicate => "duplicate",
             Self::Cheap { .. } => "cheap",
             Self::Full { .. } => "full",
+            Self::Private => "private",
             Self::NoWork => "no_work",
         }
     }
@@ -241,6 +247,9 @@ impl Board {
                 NotNow::Future => Refusal::Future { time: header.time.0 },
             },
         )?;
+        if has_sealed_shape(content) {
+            return Err(Refusal::Private);
+        }
         let shelf = self.topics.get(&header.topic);
         if shelf.is_some_and(|shelf| shelf.contents.contains(&header.content_id)) {
             return Err(Refusal::Duplicate);

@@ -7,6 +7,7 @@ mod client;
 mod collusion;
 mod council;
 mod demo;
+mod dm;
 mod doctor;
 mod evidence;
 mod federation;
@@ -84,6 +85,8 @@ enum Command {
     Operation(operation::Command),
     #[command(subcommand)]
     Topic(topic::Command),
+    #[command(subcommand)]
+    Dm(dm::Command),
 }
 
 /// Why a command did not succeed.
@@ -146,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Registry(command) => registry::run(command, output),
         Command::Operation(command) => operation::run(command, output),
         Command::Topic(command) => topic::run(command, output),
+        Command::Dm(command) => dm::run(command, output),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -17,6 +17,7 @@ mod halt;
 mod layout;
 mod ledger;
 mod limits;
+mod mail;
 mod member;
 mod neighbours;
 mod newcomer;
@@ -39,6 +40,10 @@ pub use halt::Halt;
 pub use layout::LayoutError;
 pub use ledger::{Appended, Ledger, LedgerError};
 pub use limits::Limits;
+pub use mail::{
+    Arrival, INBOX_LIFE, MAX_INBOX, MailChange, MailCounts, MailExchange, MailRow, NotSent, PREKEY_LIFE,
+    WaitingLetter,
+};
 pub use member::{Core, Counters, Keys, Standing, View, judge_attestor};
 pub use neighbours::{MAX_FORMER_MEMBERS, former_members};
 pub use newcomer::{AddressError, HttpUrl, Newcomer, NewcomerError, PeerAddress};

@@ -38,6 +38,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+pub(crate) use bulletins::{OwnerAnswer, OwnerRequest, socket as owner_socket};
 pub(crate) use clock::unix_millis;
 pub use config::{
     BulletinConfig, Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles,
@@ -166,9 +167,11 @@ pub async fn run(
     let registry = Arc::new(registry_view::RegistryView::new(&core));
     let journal_stats = Arc::new(journal_writer::JournalStats::default());
     let postman = Postman { peers: peers.clone() };
+    let owner = (own.name.to_string(), seed.signing_key(KeyUse::Link));
     let board = (genesis.rules(), config.bulletins.limits());
     let (bulletins, bulletins_thread) =
-        bulletins::Bulletins::start(&dir, board, clock, peers.clone(), back.clone())?;
+        bulletins::Bulletins::start(&dir, board, owner, clock, peers.clone(), back.clone())?;
+    let owner_listener = bulletins::listen(dir.path())?;
     let keeper = EvidenceKeeper::new(&dir);
     let evidence_stats = keeper.stats().clone();
     let DiskThreads { jobs, stored_later, journal_thread, store_thread } =
@@ -232,6 +235,7 @@ pub async fn run(
     // The other tasks stop when the driver does, whatever the reason.
     let (stop_tasks, stopped) = watch::channel(false);
     let links_task = tokio::spawn(links.run(peer_listener, stopped.clone()));
+    let owner_task = tokio::spawn(bulletins::serve(owner_listener, bulletins.clone(), stopped.clone()));
     let mirror_task = tokio::spawn(mirrors.run(stopped.clone()));
     let (router, max_connections) = (http::router(shared.clone()), config.http.max_connections);
     let refused = move || {
@@ -244,7 +248,7 @@ pub async fn run(
     let _ = stop_tasks.send(true);
     // Ends the streams, too, for which connections would stay open.
     bulletins.stop();
-    let _ = tokio::join!(links_task, http_task, mirror_task);
+    let _ = tokio::join!(links_task, http_task, mirror_task, owner_task);
     drop(back);
     for thread in [journal_thread, store_thread, bulletins_thread] {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;

@@ -45,6 +45,7 @@ fn commands_print_what_the_page_shows() {
     fs::write(dir.join("vote.evidence"), &lies[0]).unwrap();
     fs::write(dir.join("state.evidence"), &lies[1]).unwrap();
     let posted = jurat(dir, &format!("topic post weather --text snow --node {node} --json"));
+    let sent = jurat(dir, "dm send council/node-1 --to node-1 --text x --json");
     let outputs = [
         ("jurat evidence show", vec![jurat(dir, "evidence show vote.evidence --json")]),
         (
@@ -82,6 +83,8 @@ fn commands_print_what_the_page_shows() {
                 jurat(dir, &format!("verify other.txt {proof}")),
             ],
         ),
+        ("jurat dm send", vec![sent]),
+        ("jurat dm inbox", vec![jurat(dir, "dm inbox council/node-1 --keep --json")]),
         ("jurat topic post", vec![posted]),
         ("jurat topic price", vec![jurat(dir, &format!("topic price weather --node {node} --json"))]),
         ("jurat topic list", vec![jurat(dir, &format!("topic list --node {node} --json"))]),

@@ -14,6 +14,26 @@ const CACHE_BYTES: usize = 8 << 20;
 /// Name of a posting to the posting.
 const POSTINGS: TableDefinition<'_, &[u8; NAME_BYTES], &[u8]> = TableDefinition::new("postings");
 
+/// Name of a piece of mail to it: sealed, or keys that are public.
+const MAIL: TableDefinition<'_, &[u8; MAIL_NAME_BYTES], &[u8]> = TableDefinition::new("mail");
+
+/// Bytes of the name of a piece of mail.
+const MAIL_NAME_BYTES: usize = 1 + 32;
+
+/// The name of a piece of mail in the store: its kind, and 32 bytes.
+pub type MailName = [u8; MAIL_NAME_BYTES];
+
+/// What is stored and removed together.
+#[derive(Debug, Default)]
+pub struct BulletinChanges<'a> {
+    /// Postings to store.
+    pub stored: Vec<(PostingName, &'a [u8])>,
+    /// Postings to remove.
+    pub removed: Vec<PostingName>,
+    /// Mail to store, or with nothing to remove.
+    pub mail: Vec<(MailName, Option<&'a [u8]>)>,
+}
+
 /// Bytes of a posting's name.
 const NAME_BYTES: usize = 32 + 4 + 32;
 
@@ -77,26 +97,29 @@ impl BulletinStore {
             Err(error) => return Err(BulletinStoreError::Database { path, source: error.into() }),
         };
         let store = Self { database, _lock: lock, path };
-        store.change(&[], &[])?;
+        store.change(&BulletinChanges::default())?;
         Ok(store)
     }
 
-    /// Stores postings and removes others, durably and as a whole or not at all.
-    pub fn change(
-        &self,
-        stored: &[(PostingName, &[u8])],
-        removed: &[PostingName],
-    ) -> Result<(), BulletinStoreError> {
+    /// Makes changes, durably and as a whole or not at all.
+    pub fn change(&self, changes: &BulletinChanges<'_>) -> Result<(), BulletinStoreError> {
         let change = || {
             let mut transaction = self.database.begin_write()?;
             transaction.set_quick_repair(true);
             {
                 let mut table = transaction.open_table(POSTINGS)?;
-                for (name, posting) in stored {
+                for (name, posting) in &changes.stored {
                     table.insert(name, *posting)?;
                 }
-                for name in removed {
+                for name in &changes.removed {
                     table.remove(name)?;
+                }
+                let mut table = transaction.open_table(MAIL)?;
+                for (name, value) in &changes.mail {
+                    match value {
+                        Some(value) => table.insert(name, *value)?,
+                        None => table.remove(name)?,
+                    };
                 }
             }
             Ok(transaction.commit()?)
@@ -111,6 +134,19 @@ impl BulletinStore {
             for row in table.iter()? {
                 let (name, posting) = row?;
                 take(name.value(), posting.value());
+            }
+            Ok(())
+        };
+        self.done(read())
+    }
+
+    /// Gives all mail with its names to `take`.
+    pub fn read_mail(&self, mut take: impl FnMut(&MailName, &[u8])) -> Result<(), BulletinStoreError> {
+        let mut read = || {
+            let table = self.database.begin_read()?.open_table(MAIL)?;
+            for row in table.iter()? {
+                let (name, value) = row?;
+                take(name.value(), value.value());
             }
             Ok(())
         };
@@ -143,6 +179,15 @@ mod tests {
         BulletinStore::open(&dir)
     }
 
+    fn change(
+        store: &BulletinStore,
+        stored: &[(PostingName, &[u8])],
+        removed: &[PostingName],
+    ) -> Result<(), BulletinStoreError> {
+        let (stored, removed) = (stored.to_vec(), removed.to_vec());
+        store.change(&BulletinChanges { stored, removed, ..BulletinChanges::default() })
+    }
+
     fn all(fs: &MemFs) -> Vec<(PostingName, Vec<u8>)> {
         let mut all = Vec::new();
         open(fs).unwrap().read(|name, posting| all.push((*name, posting.to_vec()))).unwrap();
@@ -153,10 +198,15 @@ mod tests {
     fn what_is_stored_is_there_again_and_what_is_removed_is_not() {
         let fs = MemFs::new();
         let store = open(&fs).unwrap();
-        store.change(&[([2; 68], b"b"), ([1; 68], b"a"), ([3; 68], b"c")], &[]).unwrap();
-        store.change(&[([4; 68], b"d")], &[[2; 68], [9; 68]]).unwrap();
+        change(&store, &[([2; 68], b"b"), ([1; 68], b"a"), ([3; 68], b"c")], &[]).unwrap();
+        change(&store, &[([4; 68], b"d")], &[[2; 68], [9; 68]]).unwrap();
+        let mail = vec![([1; 33], Some(&b"x"[..])), ([2; 33], Some(&b"y"[..])), ([1; 33], None)];
+        store.change(&BulletinChanges { mail, ..BulletinChanges::default() }).unwrap();
         assert!(matches!(open(&fs), Err(BulletinStoreError::InUse { .. })));
         drop(store);
+        let mut mail = Vec::new();
+        open(&fs).unwrap().read_mail(|name, value| mail.push((name[0], value.to_vec()))).unwrap();
+        assert_eq!(mail, [(2, b"y".to_vec())]);
         let expected = [(1, "a"), (3, "c"), (4, "d")];
         assert_eq!(all(&fs), expected.map(|(name, posting)| ([name; 68], posting.as_bytes().to_vec())));
     }
@@ -165,8 +215,8 @@ mod tests {
     fn a_fault_at_any_step_loses_nothing_that_was_said_to_be_stored() {
         let store = |fs: &MemFs| {
             let store = open(fs)?;
-            store.change(&[([1; 68], b"a")], &[])?;
-            store.change(&[([2; 68], b"b")], &[[1; 68]])
+            change(&store, &[([1; 68], b"a")], &[])?;
+            change(&store, &[([2; 68], b"b")], &[[1; 68]])
         };
         let whole = MemFs::new();
         open(&whole).unwrap();

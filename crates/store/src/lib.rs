@@ -11,7 +11,7 @@ mod mirror_dir;
 mod vfs;
 mod witness_dir;
 
-pub use bulletin_store::{BulletinStore, BulletinStoreError, PostingName};
+pub use bulletin_store::{BulletinChanges, BulletinStore, BulletinStoreError, MailName, PostingName};
 pub use data_dir::{DataDir, DataDirError};
 pub use error::DiskError;
 pub use evidence_dir::EvidenceDir;

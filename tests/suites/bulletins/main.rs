@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
 mod hostile;
+mod letters;
 mod passing;
 mod reading;
 

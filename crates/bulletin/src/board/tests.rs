@@ -98,6 +98,18 @@ fn each_defect_has_its_refusal_and_is_counted() {
 }
 
 #[test]
+fn a_sealed_letter_is_no_bulletin() {
+    let mut sealed = vec![0; 2 + 208 + 32 + 256 + 16];
+    sealed[..2].copy_from_slice(&[1, 1]);
+    assert!(has_sealed_shape(&sealed));
+    let mut board = board();
+    let letter = posting(topic("a"), NOW.0, &sealed, 1).encode();
+    assert_eq!(board.receive(NOW, &letter, STRANGER), Err(Refusal::Private));
+    sealed.push(0);
+    board.receive(NOW, &posting(topic("a"), NOW.0, &sealed, 1).encode(), STRANGER).unwrap();
+}
+
+#[test]
 fn a_bulletin_that_comes_again_with_a_new_time_and_new_work_is_refused() {
     let mut board = board();
     board.receive(NOW, &posting(topic("a"), NOW.0, b"hello", 1).encode(), STRANGER).unwrap();

@@ -112,6 +112,12 @@ impl SignedPrekey {
         &self.owner
     }
 
+    /// From when on it is used, in seconds since the Unix epoch.
+    #[must_use]
+    pub const fn begins(&self) -> u32 {
+        self.prekey.from
+    }
+
     /// The key to seal to at `now`, if it is its time.
     #[must_use]
     pub fn key_at(&self, now: u32) -> Option<&SealingPublicKey> {

@@ -54,11 +54,16 @@ pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
 /// A bulletin for people: strangers wrote it, so nothing in it reaches the terminal as a command.
 fn describe(bulletin: &BulletinJson) -> String {
     let content = BASE64.decode(bulletin.content.as_bytes()).unwrap_or_default();
-    let said = match str::from_utf8(&content) {
+    let said = shown_text(&content);
+    format!("{}  {}  {said}", bulletin.time, &bulletin.content_id.get(..8).unwrap_or_default())
+}
+
+/// What strangers wrote, as text.
+pub(in crate::cli) fn shown_text(content: &[u8]) -> String {
+    match str::from_utf8(content) {
         Ok(text) => text.chars().flat_map(shown).collect(),
         Err(_) => format!("({} bytes that are no text)", content.len()),
-    };
-    format!("{}  {}  {said}", bulletin.time, &bulletin.content_id.get(..8).unwrap_or_default())
+    }
 }
 
 /// Control characters, and those that turn text around, as escapes.

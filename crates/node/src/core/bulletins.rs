@@ -8,6 +8,7 @@
 //! anybody hears of it.
 
 mod catching_up;
+mod mailing;
 mod message;
 mod quota;
 
@@ -19,12 +20,12 @@ use std::{
 use jurat_bulletin::{
     Accepted, Board, BoardLimits, BulletinKey, Origin, Refusal, Rules, Subscriber, TRUSTED, UnixSeconds,
 };
-use jurat_crypto::Digest;
+use jurat_crypto::{Digest, SigningKey, VerifyingKey};
 use jurat_gossip::{SpreadCounts, SpreadOutput, Spreader, ViewSize};
 use jurat_pbft::{Now, ReplicaId};
 use rand::{Rng, rngs::StdRng};
 
-use super::EntryBytes;
+use super::{EntryBytes, MailChange, MailExchange};
 use catching_up::CatchingUp;
 pub use message::BulletinMessage;
 use quota::Quota;
@@ -43,6 +44,8 @@ pub struct BulletinEffects {
     pub persist: Vec<PersistedPosting>,
     /// Remove these from the store.
     pub forget: Vec<BulletinKey>,
+    /// Store and remove these besides.
+    pub mail: Vec<MailChange>,
     /// Tell subscribers, once the above is durable. The first is an index into `persist`.
     pub deliver: Vec<(usize, Vec<Subscriber>)>,
     /// Send these, likewise.
@@ -79,6 +82,7 @@ pub struct ExchangeCounts {
 
 #[derive(Debug)]
 struct Neighbour {
+    key: VerifyingKey,
     is_up: bool,
     quota: Quota,
 }
@@ -95,6 +99,9 @@ pub struct BulletinExchange {
     /// Of spreaders of earlier councils.
     spread_before: SpreadCounts,
     catching_up: CatchingUp,
+    mail: MailExchange,
+    /// When mail that waits for members who are there is offered again.
+    offer_at: u64,
     entropy: StdRng,
     counts: ExchangeCounts,
     effects: BulletinEffects,
@@ -103,7 +110,7 @@ pub struct BulletinExchange {
 impl BulletinExchange {
     /// An empty board that nobody else knows of.
     #[must_use]
-    pub fn new(rules: Rules, limits: BoardLimits, entropy: StdRng) -> Self {
+    pub fn new(rules: Rules, limits: BoardLimits, key: SigningKey, entropy: StdRng) -> Self {
         Self {
             board: Board::new(rules, limits),
             items: BTreeMap::new(),
@@ -112,6 +119,8 @@ impl BulletinExchange {
             spreader: None,
             spread_before: SpreadCounts::default(),
             catching_up: CatchingUp::default(),
+            mail: MailExchange::new(rules, key),
+            offer_at: 0,
             entropy,
             counts: ExchangeCounts::default(),
             effects: BulletinEffects::default(),
@@ -126,19 +135,28 @@ impl BulletinExchange {
     }
 
     /// Goes along with the council: who this node is in it, and who the others are.
-    pub fn set_council(&mut self, me: Option<ReplicaId>, others: &[ReplicaId], now: Now) {
+    pub fn set_council(
+        &mut self,
+        me: Option<ReplicaId>,
+        others: &BTreeMap<ReplicaId, VerifyingKey>,
+        now: Now,
+    ) {
         self.me = me;
-        self.neighbours.retain(|id, _| others.contains(id));
-        for id in others {
+        self.neighbours.retain(|id, _| others.contains_key(id));
+        for (id, key) in others {
             let quota = Quota::new(now.elapsed);
-            self.neighbours.entry(*id).or_insert(Neighbour { is_up: false, quota });
+            self.neighbours.entry(*id).or_insert(Neighbour { key: *key, is_up: false, quota });
         }
-        self.catching_up.retain(|id| others.contains(id));
+        self.catching_up.retain(|id| others.contains_key(id));
+        self.mail.set_members(me.is_some(), others.values());
         if let Some(before) = self.spreader.take() {
             self.spread_before = sum(self.spread_before, before.counts());
         }
         let seed = self.entropy.next_u64();
-        let anchored = |me| Spreader::new(me, ViewSize::FullMesh, others, seed, now.elapsed);
+        let anchored = |me| {
+            let others: Vec<ReplicaId> = others.keys().copied().collect();
+            Spreader::new(me, ViewSize::FullMesh, &others, seed, now.elapsed)
+        };
         self.spreader = me.filter(|_| !others.is_empty()).map(anchored);
     }
 
@@ -146,7 +164,9 @@ impl BulletinExchange {
     pub fn up(&mut self, member: ReplicaId, now: Now) {
         if let Some(neighbour) = self.neighbours.get_mut(&member) {
             neighbour.is_up = true;
+            let key = neighbour.key;
             self.catching_up.due(member, now.elapsed);
+            self.greet(member, &key);
         }
     }
 
@@ -194,6 +214,12 @@ impl BulletinExchange {
             BulletinMessage::Ask(EntryBytes(bytes)) => self.asked(from, &bytes, now),
             BulletinMessage::Answer(EntryBytes(bytes)) => self.answered(from, &bytes, now),
             BulletinMessage::Postings { covered, postings } => self.fetched(from, covered, &postings, now),
+            BulletinMessage::Prekeys(prekeys) => self.hear_prekeys(from, &prekeys, now),
+            BulletinMessage::Mail(EntryBytes(letter)) => self.mail_arrives(&letter, now),
+            BulletinMessage::Filed(letter) => {
+                let recipient = neighbour.key;
+                self.mail.filed_by(&recipient, &letter);
+            }
         }
     }
 
@@ -210,6 +236,7 @@ impl BulletinExchange {
             .map(|spreader| spreader.wake(now.elapsed));
         self.carry_out(outputs.unwrap_or_default(), now);
         self.catch_up(now);
+        self.wake_mail(now);
     }
 
     /// When to wake next, at the latest, on the clock of [`Now::elapsed`].
@@ -221,6 +248,7 @@ impl BulletinExchange {
 
     /// What is to be done by now.
     pub fn take_effects(&mut self) -> BulletinEffects {
+        self.effects.mail.extend(self.mail.take_changes());
         std::mem::take(&mut self.effects)
     }
 
@@ -228,6 +256,12 @@ impl BulletinExchange {
     #[must_use]
     pub const fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// The mail.
+    #[must_use]
+    pub const fn mail(&self) -> &MailExchange {
+        &self.mail
     }
 
     /// The board, for subscriptions.

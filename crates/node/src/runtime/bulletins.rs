@@ -3,10 +3,14 @@
 //! All that waits is taken together and shares one sync of the disk. Readers wait for that too: what
 //! they see is durable.
 
+mod owner;
+mod owner_answers;
+mod prekey_files;
 mod queue;
 mod streams;
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,8 +19,9 @@ use std::{
 };
 
 use jurat_bulletin::{BoardLimits, BulletinKey, Refusal, Rules, TopicId};
-use jurat_pbft::ReplicaId;
-use jurat_store::{BulletinStore, BulletinStoreError, DataDir, PostingName};
+use jurat_crypto::{Digest, SigningKey, VerifyingKey};
+use jurat_pbft::{Now, ReplicaId};
+use jurat_store::{BulletinChanges, BulletinStore, BulletinStoreError, DataDir, MailName, PostingName};
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -25,12 +30,14 @@ use super::{
     RunError,
     clock::Clock,
     driver::Back,
-    link::{Lane, Peers},
+    link::{Known, Lane, Peers},
 };
 use crate::{
     codec,
-    core::{BulletinEffects, BulletinExchange, BulletinMessage, Frame},
+    core::{BulletinEffects, BulletinExchange, BulletinMessage, Frame, MailRow},
 };
+pub(crate) use owner::{LetterJson, OwnerAnswer, OwnerRequest, SentJson, listen, serve, socket};
+use prekey_files::PrekeyFiles;
 use queue::{Job, Queue};
 use streams::Streams;
 pub(crate) use streams::{MAX_STREAMS, StreamItem, StreamQueue};
@@ -74,14 +81,23 @@ impl Bulletins {
     pub(crate) fn start(
         dir: &DataDir,
         (rules, limits): (Rules, BoardLimits),
+        (name, key): (String, SigningKey),
         clock: Clock,
         peers: Arc<Peers>,
         back: mpsc::UnboundedSender<Back>,
     ) -> Result<(Arc<Self>, JoinHandle<()>), RunError> {
         let store = BulletinStore::open(dir)?;
         let entropy = StdRng::from_rng(&mut rand::rng());
-        let mut exchange = BulletinExchange::new(rules, limits, entropy);
+        let mut exchange = BulletinExchange::new(rules, limits, key.clone(), entropy);
+        let own = key.verifying_key();
+        let prekeys = PrekeyFiles::open(&owner::private_dir(dir.path()))?;
+        let known = peers.all();
+        exchange.set_council(known.own_id(), &others(&known), clock.now());
         let restored = restore(&mut exchange, &store, &clock)?;
+        for (until, secret) in prekeys.read(seconds(clock.now()))? {
+            exchange.restore_secret(secret, until);
+        }
+        restore_mail(&mut exchange, &store, &clock)?;
         info!(bulletins = restored, "bulletins are back");
         let bulletins = Arc::new(Self {
             rules,
@@ -91,8 +107,16 @@ impl Bulletins {
             missed: AtomicU64::default(),
             syncs: AtomicU64::default(),
         });
-        let keeper =
-            Keeper { bulletins: bulletins.clone(), store, clock, peers, streams: Streams::default() };
+        let keeper = Keeper {
+            bulletins: bulletins.clone(),
+            name,
+            own,
+            prekeys,
+            store,
+            clock,
+            peers,
+            streams: Streams::default(),
+        };
         let thread = std::thread::Builder::new().name("bulletins".into()).spawn(move || {
             if let Err(error) = keeper.run() {
                 error!(%error, "bulletins can't be stored: this node stops");
@@ -123,6 +147,16 @@ impl Bulletins {
     /// Ends a stream.
     pub(crate) fn unsubscribe(&self, stream: u64) {
         self.queue.push(Job::Unsubscribe(stream));
+    }
+
+    /// Answers the node's owner.
+    pub(crate) async fn owner_asks(&self, request: OwnerRequest) -> OwnerAnswer {
+        let (asker, answer) = oneshot::channel();
+        let stops = || OwnerAnswer::Refused("the node stops".into());
+        if !self.queue.push(Job::Owner(request, asker)) {
+            return stops();
+        }
+        answer.await.unwrap_or_else(|_| stops())
     }
 
     /// There is a link to a member now, or none any more.
@@ -172,14 +206,39 @@ fn restore(
         }
     })?;
     if !over.is_empty() {
-        store.change(&[], &over)?;
+        store.change(&BulletinChanges { removed: over, ..BulletinChanges::default() })?;
     }
     Ok(restored)
+}
+
+/// Takes back mail, and removes from the disk what is over.
+fn restore_mail(
+    exchange: &mut BulletinExchange,
+    store: &BulletinStore,
+    clock: &Clock,
+) -> Result<(), BulletinStoreError> {
+    let mut rows = Vec::new();
+    store.read_mail(|name, value| rows.extend(row_of(name).map(|row| (row, value.to_vec()))))?;
+    exchange.restore_mail(clock.now(), rows);
+    let effects = exchange.take_effects();
+    store.change(&changes(&effects))
+}
+
+/// The other members of the present council.
+fn others(known: &Known) -> BTreeMap<ReplicaId, VerifyingKey> {
+    known.iter().filter(|(_, peer)| !peer.is_former).map(|(id, peer)| (id, peer.link_key)).collect()
+}
+
+fn seconds(now: Now) -> u32 {
+    u32::try_from(now.wall.0 / 1000).unwrap_or(u32::MAX)
 }
 
 /// The thread.
 struct Keeper {
     bulletins: Arc<Bulletins>,
+    name: String,
+    own: VerifyingKey,
+    prekeys: PrekeyFiles,
     store: BulletinStore,
     clock: Clock,
     peers: Arc<Peers>,
@@ -200,12 +259,11 @@ impl Keeper {
         let mut deadline = 0;
         while let Some(jobs) = bulletins.queue.take(self.clock.instant(deadline)) {
             let now = self.clock.now();
-            let mut answers = Vec::new();
+            let (mut answers, mut owner_answers) = (Vec::new(), Vec::new());
             let mut exchange = bulletins.exchange.write().unwrap_or_else(PoisonError::into_inner);
             let all = self.peers.all();
             if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &all)) {
-                let others = all.iter().filter(|(_, peer)| !peer.is_former).map(|(id, _)| id);
-                exchange.set_council(all.own_id(), &others.collect::<Vec<_>>(), now);
+                exchange.set_council(all.own_id(), &others(&all), now);
                 known = Some(all);
             }
             for job in jobs {
@@ -223,9 +281,13 @@ impl Keeper {
                             self.streams.close(exchange.board_mut(), id);
                         }
                     }
+                    Job::Owner(request, asker) => {
+                        owner_answers.push((asker, self.answer_owner(request, &mut exchange, now)));
+                    }
                     Job::Unsubscribe(id) => self.streams.close(exchange.board_mut(), id),
                 }
             }
+            self.publish_prekey(&mut exchange, now);
             exchange.wake(now);
             deadline = exchange.next_wake(now);
             let effects = exchange.take_effects();
@@ -235,18 +297,18 @@ impl Keeper {
             for (asker, answer) in answers {
                 let _ = asker.send(answer);
             }
+            for (asker, answer) in owner_answers {
+                let _ = asker.send(answer);
+            }
         }
         Ok(())
     }
 
     fn make_durable(&self, effects: &BulletinEffects) -> Result<(), BulletinStoreError> {
-        let BulletinEffects { persist, forget, .. } = effects;
-        if persist.is_empty() && forget.is_empty() {
+        if effects.persist.is_empty() && effects.forget.is_empty() && effects.mail.is_empty() {
             return Ok(());
         }
-        let stored: Vec<_> = persist.iter().map(|posting| (name_of(&posting.key), &*posting.bytes)).collect();
-        let removed: Vec<_> = forget.iter().map(name_of).collect();
-        self.store.change(&stored, &removed)?;
+        self.store.change(&changes(effects))?;
         self.bulletins.syncs.fetch_add(1, Relaxed);
         Ok(())
     }
@@ -266,6 +328,35 @@ impl Keeper {
                 peer.outbox.push(Lane::Bulletins, frame.into());
             }
         }
+    }
+}
+
+fn changes(effects: &BulletinEffects) -> BulletinChanges<'_> {
+    BulletinChanges {
+        stored: effects.persist.iter().map(|posting| (name_of(&posting.key), &*posting.bytes)).collect(),
+        removed: effects.forget.iter().map(name_of).collect(),
+        mail: effects.mail.iter().map(|(row, value)| (mail_name_of(row), value.as_deref())).collect(),
+    }
+}
+
+fn mail_name_of(row: &MailRow) -> MailName {
+    let (kind, bytes) = match row {
+        MailRow::Letter(id) => (1, id.as_bytes()),
+        MailRow::Filed(id) => (2, id.as_bytes()),
+        MailRow::Prekey(owner) => (3, owner),
+    };
+    let mut name = [kind; 33];
+    name[1..].copy_from_slice(bytes);
+    name
+}
+
+fn row_of(name: &MailName) -> Option<MailRow> {
+    let (kind, bytes) = (name[0], name.last_chunk::<32>()?);
+    match kind {
+        1 => Some(MailRow::Letter(Digest::from_bytes(*bytes))),
+        2 => Some(MailRow::Filed(Digest::from_bytes(*bytes))),
+        3 => Some(MailRow::Prekey(*bytes)),
+        _ => None,
     }
 }
 

@@ -15,4 +15,4 @@ mod primitives;
 pub(crate) use connections::Links;
 pub(crate) use counters::LinkCounters;
 pub(crate) use outbox::{Lane, Outbox};
-pub(crate) use peers::Peers;
+pub(crate) use peers::{Known, Peers};

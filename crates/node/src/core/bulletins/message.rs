@@ -1,5 +1,6 @@
 //! What members say to each other about bulletins.
 
+use jurat_crypto::Digest;
 use jurat_gossip::SpreadMessage;
 use jurat_pbft::ReplicaId;
 use serde::{Deserialize, Serialize};
@@ -22,4 +23,10 @@ pub enum BulletinMessage {
         /// The postings.
         postings: Vec<EntryBytes>,
     },
+    /// Prekeys of members that the sender knows.
+    Prekeys(Vec<EntryBytes>),
+    /// A letter, sealed: for the receiver, or to be spooled.
+    Mail(EntryBytes),
+    /// The sender has filed this letter to it.
+    Filed(Digest),
 }

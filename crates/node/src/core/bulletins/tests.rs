@@ -30,6 +30,10 @@ fn posting(content: &[u8], now: Now, effort: u32) -> Vec<u8> {
     Posting { bulletin, ..posting }.encode()
 }
 
+fn key(id: u16) -> SigningKey {
+    SigningKey::from_seed(&[u8::try_from(id).unwrap(); 32])
+}
+
 /// Members with links between those that are up. What is sent arrives at once.
 struct Council {
     members: Vec<BulletinExchange>,
@@ -46,8 +50,9 @@ impl Council {
         let ids: Vec<ReplicaId> = (0..count).map(ReplicaId).collect();
         let member = |id: &ReplicaId| {
             let entropy = StdRng::seed_from_u64(id.0.into());
-            let mut exchange = BulletinExchange::new(rules(), BoardLimits::default(), entropy);
-            let others: Vec<ReplicaId> = ids.iter().copied().filter(|other| other != id).collect();
+            let mut exchange = BulletinExchange::new(rules(), BoardLimits::default(), key(id.0), entropy);
+            let others = ids.iter().filter(|other| *other != id);
+            let others = others.map(|other| (*other, key(other.0).verifying_key())).collect();
             exchange.set_council(Some(*id), &others, now);
             exchange
         };

@@ -14,7 +14,10 @@ use jurat_bulletin::{BulletinKey, Refusal, TopicId};
 use jurat_pbft::ReplicaId;
 use tokio::sync::oneshot;
 
-use super::streams::StreamQueue;
+use super::{
+    owner::{OwnerAnswer, OwnerRequest},
+    streams::StreamQueue,
+};
 use crate::core::BulletinMessage;
 
 /// Messages of one member, and their bytes, that may wait.
@@ -37,6 +40,8 @@ pub(super) enum Job {
     Subscribe(Vec<TopicId>, oneshot::Sender<Option<Arc<StreamQueue>>>),
     /// And no more.
     Unsubscribe(u64),
+    /// The node's owner asks.
+    Owner(OwnerRequest, oneshot::Sender<OwnerAnswer>),
 }
 
 #[derive(Default)]
@@ -49,7 +54,7 @@ pub(super) struct Queue {
 struct State {
     posts: VecDeque<Job>,
     members: BTreeMap<ReplicaId, Waiting>,
-    /// Subscriptions, of which there are a bounded number.
+    /// Subscriptions and what the owner asks, of which there are a bounded number.
     others: VecDeque<Job>,
     stopped: bool,
     dropped: u64,
@@ -81,7 +86,7 @@ impl Queue {
                 waiting.bytes += bytes;
                 waiting.jobs.push_back(job);
             }
-            Job::Subscribe(..) | Job::Unsubscribe(_) => state.others.push_back(job),
+            Job::Subscribe(..) | Job::Unsubscribe(_) | Job::Owner(..) => state.others.push_back(job),
         }
         drop(state);
         self.changed.notify_one();

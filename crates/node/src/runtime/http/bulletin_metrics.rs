@@ -22,14 +22,18 @@ impl fmt::Debug for BulletinMetrics {
 impl Collector for BulletinMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let own = self.0.gauges();
-        let (kept, counts, spread, refused) = {
+        let (kept, counts, spread, refused, mail) = {
             let exchange = self.0.read();
             let board = exchange.board();
-            (board.len(), exchange.counts(), exchange.spread_counts(), board.refused().clone())
+            let mail = exchange.mail();
+            let mail = (mail.unread() as u64, mail.spooled() as u64, mail.counts().clone());
+            (board.len(), exchange.counts(), exchange.spread_counts(), board.refused().clone(), mail)
         };
         let kept = u64::try_from(kept).unwrap_or(u64::MAX);
         let gauges = [
             ("bulletins", "Bulletins that are kept", kept),
+            ("mail_unread", "Letters that wait for this node's reader", mail.0),
+            ("mail_spooled", "Letters that wait for other members", mail.1),
             ("bulletin_streams", "Streams of bulletins that are open", own.streams),
         ];
         for (name, help, value) in gauges {
@@ -51,6 +55,8 @@ impl Collector for BulletinMetrics {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
+        let help = "Letters and prekeys not taken";
+        labelled(&mut encoder, "mail_refused", help, "reason", mail.2.refused)?;
         let help = "Bulletins refused";
         labelled(&mut encoder, "bulletins_refused", help, "reason", refused)?;
         let dropped = [

@@ -75,6 +75,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::Full { retry_after } => {
             problem(StatusCode::TOO_MANY_REQUESTS, "full").retry_after(*retry_after)
         }
+        Refusal::Private => problem(StatusCode::UNPROCESSABLE_ENTITY, "private").field("content"),
         Refusal::NoWork => problem(StatusCode::UNPROCESSABLE_ENTITY, "no work").field("nonce"),
     }
 }

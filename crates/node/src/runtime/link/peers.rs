@@ -17,7 +17,8 @@ use crate::core::{CouncilHistory, former_members};
 pub(crate) struct Peer {
     /// Its name.
     pub(crate) name: String,
-    link_key: VerifyingKey,
+    /// By what it is known.
+    pub(crate) link_key: VerifyingKey,
     /// Where to dial it, as `host:port`, if that is known.
     pub(crate) address: Option<String>,
     /// Whether it left the council.

@@ -1,0 +1,108 @@
+//! How mail and prekeys go over the links.
+
+use jurat_bulletin::UnixSeconds;
+use jurat_crypto::{Digest, SealingKey, VerifyingKey};
+use jurat_pbft::{Now, ReplicaId};
+
+use super::{BulletinExchange, BulletinMessage, unix_seconds};
+use crate::core::{EntryBytes, MailRow, NotSent, mail::Arrival};
+
+/// How often mail is offered again to members who are there and did not take it, in milliseconds.
+const OFFER_MILLIS: u64 = 60_000;
+/// The most prekeys of one message: one of each member there can be.
+const MAX_PREKEYS: usize = 64;
+
+impl BulletinExchange {
+    /// Takes back mail that was stored, once the council is set.
+    pub fn restore_mail(&mut self, now: Now, rows: Vec<(MailRow, Vec<u8>)>) {
+        self.mail.restore(unix_seconds(now), rows);
+    }
+
+    /// Takes back the secret of a prekey that is used until then.
+    pub fn restore_secret(&mut self, secret: SealingKey, until: u32) {
+        self.mail.keep_secret(secret, until);
+    }
+
+    /// Whether a prekey is to be published, and until when it would be used.
+    #[must_use]
+    pub fn wants_prekey(&self, now: Now) -> Option<u32> {
+        self.me.and_then(|_| self.mail.wants_prekey(unix_seconds(now)))
+    }
+
+    /// Publishes a prekey whose secret is stored.
+    pub fn publish_prekey(&mut self, secret: SealingKey, now: Now) {
+        self.mail.publish(secret, unix_seconds(now));
+        self.send_prekeys(None);
+    }
+
+    /// Seals a letter to a member, and sends it to all.
+    pub fn send_letter(&mut self, to: &VerifyingKey, content: &[u8], now: Now) -> Result<Digest, NotSent> {
+        let (id, event) = self.mail.send(to, content, now.wall.0, &mut self.entropy)?;
+        if self.mail.waits(&id) {
+            let letter = EntryBytes(event.into());
+            self.send_to_all(&BulletinMessage::Mail(letter));
+        }
+        Ok(id)
+    }
+
+    /// The reader has a letter; whether it was there.
+    pub fn forget_letter(&mut self, id: &Digest) -> bool {
+        self.mail.forget(id)
+    }
+
+    /// What a member that has just come needs to know.
+    pub(super) fn greet(&mut self, member: ReplicaId, key: &VerifyingKey) {
+        self.send_prekeys(Some(member));
+        self.offer(member, key);
+    }
+
+    pub(super) fn hear_prekeys(&mut self, from: ReplicaId, prekeys: &[EntryBytes], now: Now) {
+        let bad = |reason| matches!(reason, "bad_prekey");
+        let heard = prekeys.iter().take(MAX_PREKEYS);
+        let heard: Vec<_> =
+            heard.map(|prekey| self.mail.learn_prekey(&prekey.0, unix_seconds(now))).collect();
+        if heard.into_iter().filter_map(Result::err).any(bad) {
+            self.sent_bad(from, now);
+        }
+    }
+
+    pub(super) fn mail_arrives(&mut self, letter: &[u8], now: Now) {
+        if let Arrival::Filed(id) = self.mail.arrive(letter, unix_seconds(now)) {
+            self.send_to_all(&BulletinMessage::Filed(id));
+        }
+    }
+
+    pub(super) fn wake_mail(&mut self, now: Now) {
+        let UnixSeconds(seconds) = unix_seconds(now);
+        self.mail.wake(UnixSeconds(seconds));
+        if now.elapsed >= self.offer_at {
+            self.offer_at = now.elapsed + OFFER_MILLIS;
+            let there: Vec<_> = self.neighbours.iter().filter(|(_, neighbour)| neighbour.is_up).collect();
+            let there: Vec<_> = there.into_iter().map(|(id, neighbour)| (*id, neighbour.key)).collect();
+            for (member, key) in there {
+                self.offer(member, &key);
+            }
+        }
+    }
+
+    fn offer(&mut self, member: ReplicaId, key: &VerifyingKey) {
+        for letter in self.mail.waiting_for(key) {
+            let message = BulletinMessage::Mail(EntryBytes(letter.as_slice().into()));
+            self.effects.send.push((member, message));
+        }
+    }
+
+    fn send_prekeys(&mut self, to: Option<ReplicaId>) {
+        let prekeys: Vec<_> = self.mail.prekeys().map(|prekey| EntryBytes(prekey.into())).collect();
+        let message = BulletinMessage::Prekeys(prekeys);
+        match to {
+            Some(member) => self.effects.send.push((member, message)),
+            None => self.send_to_all(&message),
+        }
+    }
+
+    fn send_to_all(&mut self, message: &BulletinMessage) {
+        let there = self.neighbours.iter().filter(|(_, neighbour)| neighbour.is_up);
+        self.effects.send.extend(there.map(|(id, _)| (*id, message.clone())));
+    }
+}

@@ -1,0 +1,224 @@
+//! Sealed messages: they arrive once, and nobody else can read them anywhere.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use data_encoding::BASE64;
+use jurat_crypto::{Digest, Letter, LetterId, SealContext, SealingKey, SigningKey, seal};
+use jurat_tests::{Council, Finished, jurat, path, stamped_posting, topic, unix_seconds, until, until_true};
+use rand::{SeedableRng, rngs::StdRng};
+use serde_json::Value;
+
+use super::{post, read, refused, rules};
+
+const SECRET: &str = "the envelope is under the third stone";
+
+fn dir(council: &Council, member: usize) -> &str {
+    path(&council.members()[member].dir)
+}
+
+fn send(council: &Council, from: usize, to: usize, text: &str) -> Finished {
+    let to = &council.members()[to].name;
+    jurat(["dm", "send", dir(council, from), "--to", to, "--text", text, "--json"])
+}
+
+/// Sends as soon as the recipient's prekey is known.
+#[track_caller]
+fn sent(council: &Council, from: usize, to: usize, text: &str) {
+    until("a prekey", || {
+        let sent = send(council, from, to, text);
+        if sent.code == Some(0) { Ok(()) } else { Err(sent.stderr) }
+    });
+}
+
+/// What waits for a node's reader, without reading it away.
+fn inbox(council: &Council, member: usize) -> Vec<Value> {
+    jurat(["dm", "inbox", dir(council, member), "--keep", "--json"]).success().json_lines()
+}
+
+#[track_caller]
+fn until_arrived(council: &Council, member: usize, from: usize, text: &str) {
+    let letter = until("a letter", || inbox(council, member).into_iter().next().ok_or("none".into()));
+    assert_eq!(letter["from"], council.members()[from].name.as_str());
+    assert_eq!(letter["content"], BASE64.encode(text.as_bytes()));
+}
+
+#[test]
+fn a_message_arrives_once_and_is_erased_when_it_is_read() {
+    let council = Council::start();
+    sent(&council, 0, 1, SECRET);
+    until_arrived(&council, 1, 0, SECRET);
+    until_true("everybody to have dropped it", || {
+        (0..4).all(|member| council.metric(member, "jurat_mail_spooled") == 0)
+    });
+    for other in [0, 2, 3] {
+        assert!(inbox(&council, other).is_empty());
+    }
+    assert_eq!(inbox(&council, 1).len(), 1);
+    let read = jurat(["dm", "inbox", dir(&council, 1)]);
+    assert!(read.success().stdout.contains(SECRET));
+    assert!(inbox(&council, 1).is_empty());
+    // Not from the disk either.
+    council.kill(1);
+    council.run(1);
+    council.until_answers(1);
+    council.until_connected();
+    assert!(inbox(&council, 1).is_empty());
+    assert_eq!(send(&council, 0, 0, "to myself").code, Some(0));
+    assert_eq!(inbox(&council, 0).len(), 1);
+    let nobody = jurat(["dm", "send", dir(&council, 0), "--to", "nobody", "--text", "x"]);
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+}
+
+#[test]
+fn a_message_to_who_is_down_arrives_when_it_is_back_though_its_sender_is_gone() {
+    let council = Council::start();
+    sent(&council, 3, 0, "so that all know the prekeys");
+    sent(&council, 0, 3, "so that all know the prekeys");
+    until_true("it to be filed", || inbox(&council, 3).len() == 1);
+    jurat(["dm", "inbox", dir(&council, 3)]).success();
+    council.kill(3);
+    until_true("the link to be gone", || council.metric(0, "jurat_mail_spooled") == 0);
+    sent(&council, 0, 3, SECRET);
+    let again = send(&council, 0, 3, "one of a pair");
+    assert!(again.code == Some(1) && again.stderr.contains("is waiting already"), "{again:?}");
+    until_true("the others to have it", || {
+        (0..3).all(|member| council.metric(member, "jurat_mail_spooled") == 1)
+    });
+    council.kill(0);
+    council.run(3);
+    council.until_answers(3);
+    until_arrived(&council, 3, 0, SECRET);
+    council.run(0);
+    council.until_connected();
+    until_true("the sender to hear of it", || council.metric(0, "jurat_mail_spooled") == 0);
+    assert_eq!(inbox(&council, 3).len(), 1);
+}
+
+/// Passes a connection on to another address, and keeps every byte of both directions.
+fn listen_in(to: String) -> (String, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, heard) = (listener.local_addr().unwrap().to_string(), Arc::new(Mutex::new(Vec::new())));
+    let keep = heard.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (Ok(near), Ok(far)) = (stream, TcpStream::connect(&to)) else { continue };
+            for (mut from, mut to) in [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))]
+                .map(|(from, to)| (from.unwrap(), to.unwrap()))
+            {
+                let keep = keep.clone();
+                thread::spawn(move || {
+                    let mut buffer = [0; 4096];
+                    while let Ok(length @ 1..) = from.read(&mut buffer) {
+                        keep.lock().unwrap().extend_from_slice(&buffer[..length]);
+                        if to.write_all(&buffer[..length]).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    (address, heard)
+}
+
+/// Whether bytes hold a text, as it is or in base64, however it is aligned there.
+fn holds(bytes: &[u8], text: &str) -> bool {
+    // Whatever stands before and after changes the characters at both ends.
+    let encoded = (0..3).map(|shift| BASE64.encode(&[&vec![0; shift], text.as_bytes()].concat()));
+    let inside =
+        encoded.filter_map(|encoded| Some(encoded.get(4..encoded.len().checked_sub(4)?)?.to_owned()));
+    let parts = inside.filter(|part| part.len() >= 8).chain([text.to_owned()]);
+    parts.into_iter().any(|part| bytes.windows(part.len()).any(|found| found == part.as_bytes()))
+}
+
+fn files(dir: &Path, look: &mut impl FnMut(&Path, &[u8])) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let kind = fs::symlink_metadata(&path).unwrap().file_type();
+        if kind.is_dir() {
+            files(&path, look);
+        } else if kind.is_file() {
+            look(&path, &fs::read(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn nothing_of_a_message_is_readable_on_any_disk_or_wire() {
+    assert!(holds(format!("..{}", BASE64.encode(format!("a{SECRET}").as_bytes())).as_bytes(), SECRET));
+    let council = Council::found();
+    // Node 1 dials node 2: through an ear.
+    let peer = council.members()[1].peer.to_string();
+    let (address, heard) = listen_in(peer.clone());
+    let config = council.members()[0].dir.join("node.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    assert!(text.contains(&peer));
+    fs::write(&config, text.replace(&peer, &address)).unwrap();
+    (0..4).for_each(|member| council.run(member));
+    council.until_connected();
+    sent(&council, 0, 1, SECRET);
+    until_arrived(&council, 1, 0, SECRET);
+    let wire = heard.lock().unwrap().clone();
+    assert!(wire.len() > 2_000, "only {} bytes were heard", wire.len());
+    assert!(!holds(&wire, SECRET) && !holds(&wire, &council.members()[0].name));
+    let mut looked = 0;
+    for member in council.members() {
+        files(&member.dir, &mut |file, bytes| {
+            looked += 1;
+            assert!(!holds(bytes, SECRET), "{}", file.display());
+            let is_mail = file.file_name().unwrap() == "bulletins.redb";
+            assert!(!is_mail || !holds(bytes, "node-1"), "a name in {}", file.display());
+        });
+        let private = member.dir.join("data/owner");
+        assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o700);
+        for secret in fs::read_dir(private.join("prekeys")).unwrap() {
+            assert_eq!(secret.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+    assert!(looked > 40, "only {looked} files");
+    assert!((0..4).all(|member| !holds(council.log(member).as_bytes(), SECRET)));
+}
+
+#[test]
+fn sealed_letters_are_not_taken_where_everybody_reads() {
+    let council = Council::found();
+    council.run(0);
+    council.until_answers(0);
+    let rules = rules(&council);
+    let letter = Letter { id: LetterId([0; 16]), created: 0, expires: 1, content: b"x".to_vec().into() };
+    let context = SealContext { network: rules.network, topic: Digest::of(b"t"), epoch: 0 };
+    let keys = (SigningKey::from_seed(&[1; 32]), [SealingKey::from_bytes(&[2; 32]).public()]);
+    let sealed = seal(&letter, &keys.0, &keys.1, &context, &mut StdRng::seed_from_u64(1)).unwrap();
+    let answer = post(&council, 0, &stamped_posting(&rules, topic("weather"), unix_seconds(), &sealed, 7));
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(answer.text().contains("sealed"), "{}", answer.text());
+    assert_eq!(refused(&council, 0, "private"), 1);
+    assert!(read(&council, 0, "weather").is_empty());
+}
+
+#[test]
+fn nonsense_over_the_owners_socket_changes_nothing() {
+    let council = Council::found();
+    council.run(0);
+    council.until_answers(0);
+    let socket = council.members()[0].dir.join("data/owner/socket");
+    let lines =
+        ["", "{}", "[]", "{\"do\":\"sing\"}", "{\"do\":\"send\",\"to\":\"node-1\",\"content\":\"?\"}"];
+    for line in lines.map(str::to_owned).into_iter().chain(["x".repeat(1 << 20)]) {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        // The node may close before it has taken all of a long one.
+        let _ = stream.write_all(format!("{line}\n").as_bytes());
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
+    }
+    assert!(inbox(&council, 0).is_empty());
+}
