@@ -215,7 +215,7 @@ fn catch_up(lie: Option<Lie>, link: std::ops::Range<u64>) -> (u64, Vec<usize>) {
 }
 
 #[test]
-fn decisions_are_fetched_from_several_members_at_once() {
+fn what_is_fetched_comes_from_several_members_and_hardly_twice() {
     let (_, served) = catch_up(None, 20..30);
     let most = served.iter().max().unwrap();
     let all: usize = served.iter().sum();

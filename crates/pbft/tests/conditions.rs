@@ -7,8 +7,8 @@ mod forge;
 use forge::{EPOCH_MS, at, batch, certificate, commit_proof, council, id, key, request, sign, vote};
 use jurat_crypto::Digest;
 use jurat_pbft::{
-    Batch, Checkpoint, Config, Executed, Halt, Input, Message, Phase, Ready, Record, Refusal, Replica,
-    Sequence, StateDigest,
+    Batch, Checkpoint, Config, Executed, Halt, Input, Message, Phase, Ready, Recipient, Record, Refusal,
+    Replica, Sequence, StateDigest, Status, View,
 };
 
 /// A backup that holds no request.
@@ -44,6 +44,25 @@ fn prepares(ready: &Ready) -> usize {
     let is_prepare =
         |message: &Message| matches!(message, Message::Vote(vote) if vote.statement.phase == Phase::Prepare);
     ready.sealed.iter().filter(|out| is_prepare(&out.message)).count()
+}
+
+/// Each member that is ahead is asked for a range of its own, while the others' are under way.
+#[test]
+fn decisions_are_asked_of_all_who_are_ahead() {
+    let (home, mut replica) = (council(4), backup(Config::default()));
+    let mut asked = Vec::new();
+    for member in [0, 1, 3] {
+        let (epoch, digest) = (home.epoch(), *home.digest());
+        let [executed, stable] = [Sequence(100), Sequence(96)];
+        let status = Status { epoch, view: View(0), changing: false, executed, stable, council: digest };
+        for out in step(&mut replica, Input::Message(id(member), Message::Status(status))).messages {
+            if let Message::FetchDecided(from, through) = out.message {
+                asked.push((out.to, from.0, through.0));
+            }
+        }
+    }
+    let expected = [(0, 1, 16), (1, 17, 32), (3, 33, 48)];
+    assert_eq!(asked, expected.map(|(member, from, through)| (Recipient::One(id(member)), from, through)));
 }
 
 #[test]
