@@ -54,6 +54,13 @@ impl Federation {
         TeamId::new("board").expect("an id")
     }
 
+    /// That team, to be added.
+    #[must_use]
+    pub fn new_team(&self) -> NewTeam {
+        let keys = KeySet::new([self.team.verifying_key()], 1).expect("a key");
+        NewTeam { id: self.team(), keys }
+    }
+
     /// An operation, signed by its admin.
     #[must_use]
     pub fn asks(&self, sequence: u64, act: Act) -> Vec<u8> {
@@ -80,11 +87,10 @@ impl Federation {
     /// Its registration.
     #[must_use]
     pub fn registration(&self) -> Vec<u8> {
-        let keys = |key: &SigningKey| KeySet::new([key.verifying_key()], 1).expect("a key");
         let settings = Settings::new(Name::new(self.id.as_str()).expect("a name"));
         let registration = Registration {
-            admin: keys(&self.admin),
-            teams: vec![NewTeam { id: self.team(), keys: keys(&self.team) }],
+            admin: KeySet::new([self.admin.verifying_key()], 1).expect("a key"),
+            teams: vec![self.new_team()],
             settings: settings.with_min_team_count(1).expect("a count"),
         };
         self.decides(1, Act::Register(registration))

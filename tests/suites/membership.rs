@@ -9,10 +9,16 @@ use data_encoding::BASE64;
 use jurat::core::{
     CouncilChange, CouncilHistory, HttpUrl, MemberName, MembershipChange, Newcomer, PeerAddress,
 };
-use jurat_crypto::{KeyUse, Seed};
+use jurat_crypto::{Digest, KeyName, KeyUse, Seed};
 use jurat_log::{Checkpoint, Note, Policy, Receipt};
 use jurat_pbft::{Epoch, ReplicaId};
-use jurat_tests::{Answer, Attestor, Council, Finished, Load, Node, Ports, jurat, path, until, until_true};
+use jurat_tests::{
+    Answer, Attestor, Council, Federation, Finished, Load, Node, Ports, jurat, path, until, until_true,
+};
+use jurat_trust::{
+    Act, Action, ActionType, Description, Draft, Name, NewMember, Operation, OrderedTime, ProposalId,
+    Settings,
+};
 use serde_json::Value;
 
 /// The newcomer's place.
@@ -171,6 +177,114 @@ fn changes_that_the_council_has_not_authorised_are_refused_and_change_nothing() 
     assert_refused(&submit(&council, 2, &joins), "epoch 0");
     assert_eq!(history(&council, 3).epoch(), Epoch(1));
     assert_eq!(council.metric(0, "jurat_epoch"), 1);
+}
+
+/// Gives a founder a team, and lets it decide with that one and without witnesses.
+fn set_up(council: &Council, founder: &Federation) {
+    let settings = Settings::new(Name::new(founder.id().as_str()).unwrap());
+    let mut settings = settings.with_min_team_count(1).unwrap();
+    settings.requires_external_witness = false;
+    operate(council, &founder.asks(1, Act::Configure(settings)));
+    operate(council, &founder.decides(2, Act::AddTeam(founder.new_team())));
+}
+
+fn operate(council: &Council, operation: &[u8]) {
+    let http = council.http(1);
+    let answer = http.post("/api/v1/operations?wait=receipt", "application/octet-stream", operation).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// A proposal by the first of these, who all are affected.
+fn propose(council: &Council, sequence: u64, all: &[Federation], what: &Action) -> ProposalId {
+    propose_any(council, sequence, all, what.action_type().unwrap(), what.payload())
+}
+
+fn propose_any(
+    council: &Council,
+    sequence: u64,
+    all: &[Federation],
+    action: ActionType,
+    payload: Vec<u8>,
+) -> ProposalId {
+    let affected = all.iter().map(|federation| federation.id().clone()).collect();
+    let (team, text) = (all[0].team(), Description::new("A change").unwrap());
+    let expires = OrderedTime(4_000_000_000_000);
+    let act = Act::Propose(Draft::new(team, affected, action, text, payload, expires).unwrap());
+    let operation = Operation { federation: all[0].id().clone(), sequence, act: act.clone() };
+    operate(council, &all[0].decides(sequence, act));
+    ProposalId(operation.id(council.network()))
+}
+
+#[test]
+fn approved_proposals_bring_a_member_in_and_out() {
+    let council = founders_and_newcomer();
+    let founders: Vec<Federation> = (0..NEW).map(|member| Federation::founder(&council, member)).collect();
+    founders.iter().for_each(|founder| set_up(&council, founder));
+    let paper = Federation::named(&council, "fed:paper");
+    operate(&council, &paper.registration());
+    let member = &council.members()[NEW];
+    let key = |key_use| council.seed(NEW).signing_key(key_use).verifying_key();
+    let node = NewMember {
+        federation: paper.id().clone(),
+        name: KeyName::new(member.name.clone()).unwrap(),
+        link: key(KeyUse::Link),
+        vote: key(KeyUse::Vote),
+        log: key(KeyUse::Log),
+        cosign: key(KeyUse::Cosign),
+    };
+    let approve = |sequence, proposal, founders: &[Federation]| {
+        for founder in founders {
+            let approve = Act::Approve { proposal, teams: vec![founder.team()] };
+            operate(&council, &founder.decides(sequence, approve));
+        }
+    };
+    council.give_history(NEW, &history(&council, 1).to_json());
+    council.run(NEW);
+
+    let add = propose(&council, 1, &founders[..3], &Action::CouncilAdd(node.into()));
+    let by = |epoch, what, proposal| CouncilChange::new(Epoch(epoch), what).by_proposal(proposal);
+    let joins_by = |proposal| by(0, joins(&council, 0), proposal);
+    assert_refused(&submit(&council, 1, &joins_by(add)), "is no approved one for this change");
+    approve(1, add, &founders[..3]);
+    // For this node only, and by this proposal only.
+    let leaves = |proposal| by(0, MembershipChange::Remove(ReplicaId(3)), proposal);
+    assert_refused(&submit(&council, 1, &leaves(add)), "is no approved one for this change");
+    let unknown = ProposalId(Digest::of(b"another"));
+    assert_refused(&submit(&council, 1, &joins_by(unknown)), "is no approved one for this change");
+    let answer = submit(&council, 1, &joins_by(add));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    until_is(&council, NEW, "member", 1);
+
+    // Others in between, for those who always agree are flagged.
+    for sequence in [2, 3] {
+        let action = ActionType::new("data.share").unwrap();
+        propose_any(&council, sequence, &founders[..1], action, Vec::new());
+    }
+    let remove = propose(&council, 4, &founders, &Action::CouncilRemove(paper.id().clone()));
+    approve(2, remove, &founders);
+    let leaves = by(1, MembershipChange::Remove(ReplicaId(4)), remove);
+    let answer = submit(&council, 2, &leaves);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    until_is(&council, NEW, "former member", 2);
+
+    // Anyone can follow it from the genesis, and see by what.
+    let shown = jurat(["council", "show", &council.url(2), "--json"]).success().json();
+    assert_eq!((&shown["epoch"], shown["members"].as_array().unwrap().len()), (&2.into(), 4));
+    let epochs = shown["epochs"].as_array().unwrap();
+    assert_eq!(epochs[0].get("proposal"), None);
+    assert_eq!(
+        (&epochs[1]["joined"], &epochs[1]["proposal"]),
+        (&member.name.clone().into(), &add.to_string().into())
+    );
+    assert_eq!(
+        (&epochs[2]["left"], &epochs[2]["proposal"]),
+        (&member.name.clone().into(), &remove.to_string().into())
+    );
+    // As do those who come back.
+    council.kill(0);
+    council.run(0);
+    until_is(&council, 0, "member", 2);
+    assert_eq!(history(&council, 0).council(), history(&council, 3).council());
 }
 
 /// What operators do, with nothing but the commands.

@@ -28,7 +28,7 @@ fn size(size: u64) -> TreeSize {
 }
 
 fn refused(history: &CouncilHistory, change: &CouncilChange) -> ChangeRefusal {
-    change.authorise(history).expect_err("a change that is refused")
+    change.follow(history).expect_err("a change that is refused")
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_change_needs_a_quorum_of_the_members_of_its_epoch() {
         refused(&history, &signed(&history, change.clone(), 2)),
         ChangeRefusal::TooFew { have: 2, need: 3, of: 4 }
     );
-    assert!(signed(&history, change.clone(), 3).authorise(&history).is_ok());
+    assert!(signed(&history, change.clone(), 3).follow(&history).is_ok());
     let (with, without) = signed(&history, change.clone(), 3).support(&history);
     assert_eq!((with, without), (vec![ReplicaId(0), ReplicaId(1), ReplicaId(2)], vec![ReplicaId(3)]));
 
@@ -123,7 +123,7 @@ fn copies_signed_apart_are_merged() {
     two.sign(ReplicaId(3), &seed(4).signing_key(KeyUse::Vote), history.genesis().network());
     assert!(one.merge(&two) && one.merge(&two));
     assert_eq!(one.signers().collect::<Vec<_>>(), [0, 2, 3].map(ReplicaId));
-    assert!(one.authorise(&history).is_ok());
+    assert!(one.follow(&history).is_ok());
     assert!(!one.merge(&leave(&history, 1)));
 }
 
@@ -229,7 +229,7 @@ fn the_largest_change_fits_into_an_entry() {
     let change = signed(&history, join(&history, 100), 99);
     let entry = change.to_entry().expect("it fits");
     assert!(change.encode().len() + 3 * 255 < MAX_COUNCIL_CHANGE_BYTES);
-    assert!(change.authorise(&history).is_ok());
+    assert!(change.follow(&history).is_ok());
     assert_eq!(CouncilChange::decode(&entry.encode()[2..]), Ok(change));
 }
 

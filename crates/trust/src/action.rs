@@ -13,7 +13,7 @@ use alloc::{boxed::Box, vec::Vec};
 use jurat_crypto::{KeyName, VerifyingKey};
 
 use crate::{
-    ActionType, DecodeError, FederationId, PolicyChange, PolicyError, TextError,
+    ActionType, DecodeError, FederationId, KeyBytes, PolicyChange, PolicyError, TextError,
     wire::{Reader, Write},
 };
 
@@ -72,6 +72,12 @@ pub enum ActionError {
         /// Whether it is on the council.
         member: bool,
     },
+    /// The node is, or was, another federation's.
+    #[error("council.add: link key {0} is or was that of another federation's node")]
+    LinkTaken(KeyBytes),
+    /// The federation came and went too often.
+    #[error("council.add: federation {0} has come and gone {max} times, which is the most", max = crate::MAX_SEATS)]
+    TooManySeats(FederationId),
     /// The council would have a size that can't order safely.
     #[error("a council of {0} can't order safely; it has 4 to 100 members")]
     CouncilSize(usize),

@@ -6,9 +6,48 @@
 
 use alloc::vec::Vec;
 
+use jurat_crypto::VerifyingKey;
+
 use crate::{
-    Action, ActionError, FederationId, Registry, Rejection, Status, federation::Federation, table::Index,
+    Action, ActionError, DecodeError, FederationId, KeyBytes, Outcome, ProposalId, Registry, Rejection,
+    Status,
+    federation::Federation,
+    table::Index,
+    wire::{Reader, Write},
 };
+
+/// The most places on the council that a federation has in its life.
+pub const MAX_SEATS: usize = 64;
+
+/// A place of a federation's node on the council.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CouncilSeat {
+    /// The key by which the node is known to its peers.
+    pub link: KeyBytes,
+    /// By which proposal it came; none for a founder.
+    pub added_by: Option<ProposalId>,
+    /// By which proposal it went.
+    pub removed_by: Option<ProposalId>,
+}
+
+impl CouncilSeat {
+    pub(crate) fn layout(&self, out: &mut Vec<u8>) {
+        out.bytes(&self.link.0);
+        for proposal in [self.added_by, self.removed_by] {
+            out.bool(proposal.is_some());
+            out.bytes(proposal.as_ref().map_or(&[], |proposal| proposal.0.as_bytes()));
+        }
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let link = KeyBytes(*reader.array("link key of a place on the council")?);
+        let mut proposal = || {
+            let is_there = reader.bool("proposal of a place on the council")?;
+            is_there.then(|| reader.digest("proposal of a place on the council").map(ProposalId)).transpose()
+        };
+        Ok(Self { link, added_by: proposal()?, removed_by: proposal()? })
+    }
+}
 
 /// The most members of a council.
 pub const MAX_COUNCIL: usize = 100;
@@ -31,7 +70,7 @@ impl Registry {
     }
 
     fn is_on_council(&self, index: Index<Federation>) -> bool {
-        self.federations.at(index).on_council
+        self.federations.at(index).is_on_council()
     }
 
     pub(crate) fn require_council_quorum(
@@ -77,7 +116,16 @@ impl Registry {
                     Status::Active if self.is_on_council(find(federation)?) => {
                         Err(ActionError::Membership { federation: federation.clone(), member: true })
                     }
-                    Status::Active => check_size(self.indexes.council + 1),
+                    Status::Active => {
+                        let (index, link) = (find(federation)?, KeyBytes::from(&member.link));
+                        if self.indexes.seats.get(&link).is_some_and(|holder| *holder != index) {
+                            return Err(ActionError::LinkTaken(link));
+                        }
+                        if self.federations.at(index).seats.len() >= MAX_SEATS {
+                            return Err(ActionError::TooManySeats(federation.clone()));
+                        }
+                        check_size(self.indexes.council + 1)
+                    }
                     status => Err(refuse(federation, status)),
                 }
             }
@@ -100,10 +148,25 @@ impl Registry {
     }
 
     /// Carries out an action that was checked.
-    pub(crate) fn carry_out_action(&mut self, action: &Action) {
+    pub(crate) fn carry_out_action(&mut self, action: &Action, proposal: ProposalId) {
         match action {
-            Action::CouncilAdd(member) => self.set_on_council(&member.federation, true),
-            Action::CouncilRemove(federation) => self.set_on_council(federation, false),
+            Action::CouncilAdd(member) => {
+                let link = KeyBytes::from(&member.link);
+                if let Ok(index) = self.find(&member.federation) {
+                    let seat = CouncilSeat { link, added_by: Some(proposal), removed_by: None };
+                    self.federations.at_mut(index).seats.push(seat);
+                    self.indexes.seats.insert(link, index);
+                    self.indexes.council += 1;
+                }
+            }
+            Action::CouncilRemove(federation) => {
+                if let Ok(index) = self.find(federation)
+                    && let Some(seat) = self.federations.at_mut(index).seats.last_mut()
+                {
+                    seat.removed_by = Some(proposal);
+                    self.indexes.council -= 1;
+                }
+            }
             Action::Suspend(federation) => self.set_status(federation, Status::Suspended),
             Action::Reinstate(federation) => self.set_status(federation, Status::Active),
             Action::SetPolicy(change) => {
@@ -114,12 +177,21 @@ impl Registry {
         }
     }
 
-    fn set_on_council(&mut self, federation: &FederationId, on_council: bool) {
-        if let Ok(index) = self.find(federation) {
-            self.federations.at_mut(index).on_council = on_council;
-            self.indexes.council =
-                if on_council { self.indexes.council + 1 } else { self.indexes.council - 1 };
-        }
+    /// The federation whose node has, or had, this link key as a member, and how it came and went. A
+    /// member that joined without a proposal is not known here.
+    #[must_use]
+    pub fn council_seat(&self, link: &VerifyingKey) -> Option<(&FederationId, &CouncilSeat)> {
+        let link = KeyBytes::from(link);
+        let federation = self.federations.at(*self.indexes.seats.get(&link)?);
+        Some((&federation.id, federation.seats.iter().rfind(|seat| seat.link == link)?))
+    }
+
+    /// What a proposal did that was approved and could be carried out.
+    #[must_use]
+    pub fn carried_out(&self, proposal: &ProposalId) -> Option<Action> {
+        let proposal = self.proposals.at(*self.indexes.proposals.get(proposal)?);
+        let draft = proposal.draft().filter(|_| proposal.outcome == Outcome::Done)?;
+        Action::read(&draft.action, draft.payload()).ok().flatten()
     }
 
     fn set_status(&mut self, federation: &FederationId, status: Status) {

@@ -158,7 +158,7 @@ impl Registry {
         };
         self.proposals.at_mut(index).outcome = match self.check_action(&action) {
             Ok(()) => {
-                self.carry_out_action(&action);
+                self.carry_out_action(&action, id);
                 events.push(Event::ActionCarriedOut { proposal: id, action });
                 Outcome::Done
             }

@@ -7,8 +7,8 @@ use jurat_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DecodeError, Event, FederationId, KeyBytes, NewTeam, OrderedTime, Registration, Registry, Rejection,
-    Score, SequenceDomain, Settings, TeamId, TeamView,
+    CouncilSeat, DecodeError, Event, FederationId, KeyBytes, MAX_SEATS, NewTeam, OrderedTime, Registration,
+    Registry, Rejection, Score, SequenceDomain, Settings, TeamId, TeamView,
     apply::Step,
     authority::require_sequence,
     keys::Role,
@@ -75,7 +75,8 @@ pub(crate) struct Federation {
     pub(crate) id: FederationId,
     pub(crate) created_at: OrderedTime,
     pub(crate) status: Status,
-    pub(crate) on_council: bool,
+    /// Its places on the council, past ones included; the last may be held still.
+    pub(crate) seats: Vec<CouncilSeat>,
     pub(crate) settings: Settings,
     pub(crate) threshold: u8,
     pub(crate) teams: Vec<Team>,
@@ -84,6 +85,10 @@ pub(crate) struct Federation {
 }
 
 impl Federation {
+    pub(crate) fn is_on_council(&self) -> bool {
+        self.seats.last().is_some_and(|seat| seat.removed_by.is_none())
+    }
+
     pub(crate) fn active_teams(&self) -> usize {
         self.teams.iter().filter(|team| team.active).count()
     }
@@ -100,7 +105,7 @@ impl Federation {
         out.short(self.id.as_str());
         out.u64(self.created_at.0);
         out.u8(self.status.byte());
-        out.bool(self.on_council);
+        out.list(&self.seats, |out, seat| seat.layout(out));
         self.settings.layout(out);
         out.u8(self.threshold);
         out.list(&self.teams, |out, team| team.layout(out));
@@ -112,7 +117,7 @@ impl Federation {
             id: reader.federation()?,
             created_at: reader.time("creation")?,
             status: Status::read(reader)?,
-            on_council: reader.bool("place on the council")?,
+            seats: reader.list("places on the council", MAX_SEATS, CouncilSeat::read)?,
             settings: Settings::read(reader)?,
             threshold: reader.u8("threshold")?,
             teams: reader.list("teams", MAX_TEAMS, Team::read)?,
@@ -280,7 +285,7 @@ impl Registry {
             id: operation.operation.federation.clone(),
             created_at: at,
             status: Status::Active,
-            on_council: false,
+            seats: Vec::new(),
             settings: settings.clone(),
             threshold: admin.threshold(),
             teams: Vec::new(),
@@ -354,7 +359,7 @@ impl Registry {
             created_at: federation.created_at,
             status: federation.status,
             operational: federation.is_operational(),
-            on_council: federation.on_council,
+            on_council: federation.is_on_council(),
             settings: federation.settings.clone(),
             threshold: federation.threshold,
             admin_keys: keys(&links.admins),

@@ -56,12 +56,13 @@ impl Registry {
         let stays = |index: Index<Federation>| self.federations.at(index).status != Status::Dissolved;
         let shown = self.indexes.federations.values().copied().filter(|index| stays(*index));
         let federations = shown.map(|index| {
-            let Federation { id, status, on_council, settings, .. } = self.federations.at(index);
+            let federation = self.federations.at(index);
+            let Federation { id, status, settings, .. } = federation;
             GraphFederation {
                 id: id.clone(),
                 name: settings.name.clone(),
                 status: *status,
-                on_council: *on_council,
+                on_council: federation.is_on_council(),
                 reputation: self.reputation_of(index),
             }
         });

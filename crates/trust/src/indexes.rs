@@ -6,7 +6,7 @@ use alloc::{
 };
 
 use crate::{
-    FederationId, OrderedTime, ProposalId, ProposalStatus,
+    FederationId, KeyBytes, OrderedTime, ProposalId, ProposalStatus,
     collusion::Windows,
     federation::Federation,
     keys::{Key, Role},
@@ -57,6 +57,8 @@ pub(crate) struct Indexes {
     /// Pending proposals by the last moment at which they can be decided.
     pub(crate) deadlines: BTreeSet<(OrderedTime, Index<Proposal>)>,
     pub(crate) windows: Windows,
+    /// Whose the link keys of members are and were, as far as the registry knows.
+    pub(crate) seats: BTreeMap<KeyBytes, Index<Federation>>,
     /// How many federations are on the council.
     pub(crate) council: usize,
 }
@@ -66,7 +68,8 @@ impl Indexes {
         self.federations.insert(federation.id.clone(), index);
         let teams = federation.teams.iter().map(|_| Vec::new()).collect();
         self.links.push(Links { teams, ..Links::default() });
-        self.council += usize::from(federation.on_council);
+        self.council += usize::from(federation.is_on_council());
+        self.seats.extend(federation.seats.iter().map(|seat| (seat.link, index)));
     }
 
     pub(crate) fn add_trust(&mut self, index: Index<Trust>, trust: &Trust) {

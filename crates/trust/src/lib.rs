@@ -36,7 +36,7 @@ mod witness;
 pub use action::{Action, ActionError, MAX_PAYLOAD_BYTES, NewMember};
 pub use bootstrap::{BootstrapStatus, Caps, NextLevel};
 pub use collusion::{CollusionReport, Figures, Health, Reciprocity, Risk};
-pub use council::{MAX_COUNCIL, MIN_COUNCIL};
+pub use council::{CouncilSeat, MAX_COUNCIL, MAX_SEATS, MIN_COUNCIL};
 pub use event::Event;
 pub use federation::{FederationView, MAX_EVIDENCE, MAX_FEDERATIONS, Status};
 pub use graph::{GraphFederation, GraphTrust, TrustGraph};

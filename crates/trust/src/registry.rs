@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use jurat_crypto::{Digest, NetworkId, VerifyingKey};
 
 use crate::{
-    Event, FederationId, KeyBytes, Name, OrderedTime, Policy, Rejection, Settings, Status,
+    CouncilSeat, Event, FederationId, KeyBytes, Name, OrderedTime, Policy, Rejection, Settings, Status,
     federation::{Activity, Federation},
     indexes::Indexes,
     keys::{Keys, Role},
@@ -82,7 +82,7 @@ impl Registry {
                 id,
                 created_at: OrderedTime(0),
                 status: Status::Active,
-                on_council: true,
+                seats: alloc::vec![CouncilSeat { link: key, added_by: None, removed_by: None }],
                 settings: Settings::new(name),
                 threshold: 1,
                 teams: Vec::new(),

@@ -99,7 +99,10 @@ impl Registry {
         let mut registry = Self::empty(network, time, Policy::read(&mut reader)?);
         for _ in 0..reader.u32("number of federations")? {
             let federation = Federation::read(&mut reader)?;
-            if registry.indexes.federations.contains_key(&federation.id) {
+            let seats = &registry.indexes.seats;
+            if registry.indexes.federations.contains_key(&federation.id)
+                || federation.seats.iter().any(|seat| seats.contains_key(&seat.link))
+            {
                 return Err(SnapshotError::Inconsistent("federations"));
             }
             let index = registry.insert_federation(federation);

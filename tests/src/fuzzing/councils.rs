@@ -21,7 +21,7 @@ pub(super) fn change(input: &[u8]) -> Option<()> {
     let entry = change.to_entry().expect("whatever is a change fits into an entry");
     assert_eq!(Entry::decode(&entry.encode()).as_ref(), Ok(&entry));
     // Only with a quorum of real signatures does it do anything.
-    if change.authorise(founded()).is_ok() {
+    if change.follow(founded()).is_ok() {
         let (signed, _) = change.support(founded());
         assert!(signed.len() >= founded().council().quorum());
     }
@@ -103,7 +103,7 @@ fn join() -> CouncilChange {
 fn grown() -> &'static CouncilHistory {
     static GROWN: LazyLock<CouncilHistory> = LazyLock::new(|| {
         let (change, council) = (join(), fixtures::council());
-        let made = change.authorise(founded()).expect("a quorum");
+        let made = change.follow(founded()).expect("a quorum");
         let next = council.successor(&made, Sequence(7)).expect("a council");
         let (size, root) = (TreeSize::new(9).expect("a size"), Digest::of(b"root"));
         let registry = Digest::of(b"registry");

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use data_encoding::BASE64;
 use jurat_crypto::{Digest, SigningKey};
 use jurat_log::{
     Entry, Note, OpaqueOperation, Receipt, RefusedEntry, TileCoord, TileKind, TreeSize, split_bundle,
@@ -12,7 +13,7 @@ use jurat_log::{
 use jurat_tests::{Answer, Attestor, Council, Federation, until_true};
 use jurat_trust::{Act, ActionType, Description, Draft, FederationId, OrderedTime, Relationship, Score};
 
-use super::{OPERATIONS, operate, refused, taken};
+use super::{OPERATIONS, WAIT, operate, refused, taken};
 
 const LATER: OrderedTime = OrderedTime(4_000_000_000_000);
 
@@ -72,6 +73,16 @@ fn operations_take_effect_on_all_members_or_are_refused_at_once() {
     *tampered.last_mut().unwrap() ^= 1;
     refused(&operate(council.http(0), &tampered), 422, "does not verify");
     refused(&council.http(0).post(OPERATIONS, "application/octet-stream", b"").unwrap(), 400, "");
+
+    // The same as JSON.
+    let json = |operation: &str| {
+        let body = format!("{{\"operation\":\"{operation}\"}}");
+        council.http(0).post(WAIT, "application/json; charset=utf-8", body.as_bytes()).unwrap()
+    };
+    let again = taken(&json(&BASE64.encode(&lab.registration())));
+    assert_eq!(again["receipt"], receipt["receipt"]);
+    refused(&json("AAAA"), 400, "");
+    refused(&json("?"), 400, "");
 
     let size = council.until_same_log(6);
     let log = entries(&council, 2);

@@ -1,8 +1,10 @@
-//! A change of the council: one member joins or leaves, and a quorum of the members wants it.
+//! A change of the council: one member joins or leaves, because a quorum of the members signed it, or
+//! a proposal was approved for it.
 
 use jurat_crypto::{Domain, NetworkId, Signature, SigningKey};
 use jurat_log::{Entry, EntryError, OpaqueChange};
 use jurat_pbft::{Change, ChangeError, Council, Epoch, MAX_MEMBERS, ReplicaId, Sequence};
+use jurat_trust::{Action, ProposalId, Registry};
 
 use super::{CouncilHistory, LayoutError, MemberName, Newcomer, NewcomerError, layout::Reader};
 
@@ -11,6 +13,8 @@ const CHANGE: Domain = Domain::new("jurat/v1/council-change");
 
 const JOINS: u8 = 1;
 const LEAVES: u8 = 2;
+/// Stands for the number of signatures where the id of a proposal follows.
+const PROPOSED: u8 = u8::MAX;
 
 /// Who joins or leaves.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
@@ -22,16 +26,25 @@ pub enum MembershipChange {
     Remove(ReplicaId),
 }
 
-/// A change of the council with the signatures of members who want it.
+/// Who wants a change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Authority {
+    /// These members, by strictly ascending ids.
+    Members(Vec<(ReplicaId, Signature)>),
+    /// Who approved this proposal.
+    Proposal(ProposalId),
+}
+
+/// A change of the council, with the signatures of members who want it or the proposal that was
+/// approved for it.
 ///
 /// It names the epoch that it ends, so it can be executed once at most, and only by the council
-/// whose members signed it.
+/// that was meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CouncilChange {
     epoch: Epoch,
     change: MembershipChange,
-    /// By strictly ascending ids.
-    signatures: Vec<(ReplicaId, Signature)>,
+    authority: Authority,
 }
 
 /// Why a change does not take effect.
@@ -57,6 +70,11 @@ pub enum ChangeRefusal {
         /// How many there are.
         of: usize,
     },
+    /// No such proposal was approved, or it was for something else.
+    #[error(
+        "proposal {0} is no approved one for this change: see 'jurat proposal check', and make the request anew if it was for other keys"
+    )]
+    NotProposed(ProposalId),
     /// A signer is not a member.
     #[error("replica {0} signed the change and is not a member in epoch {1}")]
     NotAMember(ReplicaId, Epoch),
@@ -86,7 +104,22 @@ impl CouncilChange {
     /// A change that nobody has signed yet.
     #[must_use]
     pub const fn new(epoch: Epoch, change: MembershipChange) -> Self {
-        Self { epoch, change, signatures: Vec::new() }
+        Self { epoch, change, authority: Authority::Members(Vec::new()) }
+    }
+
+    /// The same change, for which a proposal was approved. It needs no signatures of members.
+    #[must_use]
+    pub fn by_proposal(self, proposal: ProposalId) -> Self {
+        Self { authority: Authority::Proposal(proposal), ..self }
+    }
+
+    /// The proposal that was approved for it, if it stands on one.
+    #[must_use]
+    pub const fn proposal(&self) -> Option<ProposalId> {
+        match self.authority {
+            Authority::Proposal(proposal) => Some(proposal),
+            Authority::Members(_) => None,
+        }
     }
 
     /// The epoch that it ends.
@@ -103,10 +136,17 @@ impl CouncilChange {
 
     /// Whose signatures it has, in ascending order. Whether they hold, [`authorise`](Self::authorise) tells.
     pub fn signers(&self) -> impl Iterator<Item = ReplicaId> + '_ {
-        self.signatures.iter().map(|(id, _)| *id)
+        self.signatures().iter().map(|(id, _)| *id)
     }
 
-    /// Adds a member's signature, in place of one that it may have.
+    fn signatures(&self) -> &[(ReplicaId, Signature)] {
+        match &self.authority {
+            Authority::Members(signatures) => signatures,
+            Authority::Proposal(_) => &[],
+        }
+    }
+
+    /// Adds a member's signature, in place of one that it may have, and of a proposal.
     pub fn sign(&mut self, id: ReplicaId, vote: &SigningKey, network: NetworkId) {
         let signature = CHANGE.sign(vote, network, &self.body());
         self.insert(id, signature);
@@ -116,7 +156,7 @@ impl CouncilChange {
     pub fn merge(&mut self, other: &Self) -> bool {
         let same = self.body() == other.body();
         if same {
-            for (id, signature) in &other.signatures {
+            for (id, signature) in other.signatures() {
                 self.insert(*id, *signature);
             }
         }
@@ -124,27 +164,67 @@ impl CouncilChange {
     }
 
     fn insert(&mut self, id: ReplicaId, signature: Signature) {
-        match self.signatures.binary_search_by_key(&id, |(id, _)| *id) {
-            Ok(place) => self.signatures[place].1 = signature,
-            Err(place) => self.signatures.insert(place, (id, signature)),
+        let mut signatures = self.signatures().to_vec();
+        match signatures.binary_search_by_key(&id, |(id, _)| *id) {
+            Ok(place) => signatures[place].1 = signature,
+            Err(place) => signatures.insert(place, (id, signature)),
         }
+        self.authority = Authority::Members(signatures);
     }
 
     /// What the change does to the consensus council of this history's last epoch, if it may: the
     /// epoch is that one, the newcomer holds its keys, which are nobody else's and never were, and
-    /// at least a quorum of the members signed, each signature holding. All members decide the same.
-    pub fn authorise(&self, history: &CouncilHistory) -> Result<Change, ChangeRefusal> {
+    /// at least a quorum of the members signed, each signature holding, or the registry says that a
+    /// proposal was approved for just this. All members decide the same.
+    pub fn authorise(&self, history: &CouncilHistory, registry: &Registry) -> Result<Change, ChangeRefusal> {
+        if let Authority::Proposal(proposal) = self.authority {
+            self.check_proposal(history, registry, proposal)?;
+        }
+        self.follow(history)
+    }
+
+    /// The same for who has the council's word that it executed the change, which so was authorised
+    /// if a proposal had to be approved.
+    pub fn follow(&self, history: &CouncilHistory) -> Result<Change, ChangeRefusal> {
         let change = self.check_request(history)?;
+        let Authority::Members(signatures) = &self.authority else { return Ok(change) };
         let council = history.council();
-        for (id, signature) in &self.signatures {
+        for (id, signature) in signatures {
             self.check_signature(council, history, *id, signature)?;
         }
-        let (have, need, of) = (self.signatures.len(), council.quorum(), council.size());
+        let (have, need, of) = (signatures.len(), council.quorum(), council.size());
         if have < need { Err(ChangeRefusal::TooFew { have, need, of }) } else { Ok(change) }
     }
 
-    /// All that [`authorise`](Self::authorise) checks but the members' signatures: whether the
-    /// change is worth signing.
+    /// The registry must have carried out this proposal for just this node, and not have undone it.
+    fn check_proposal(
+        &self,
+        history: &CouncilHistory,
+        registry: &Registry,
+        proposal: ProposalId,
+    ) -> Result<(), ChangeRefusal> {
+        let is_meant = match &self.change {
+            MembershipChange::Add(newcomer) => {
+                let is_on =
+                    |link| registry.council_seat(link).is_some_and(|(_, seat)| seat.removed_by.is_none());
+                matches!(
+                    registry.carried_out(&proposal),
+                    Some(Action::CouncilAdd(member))
+                        if member.name.as_str() == newcomer.name.as_str()
+                            && [member.link, member.vote, member.log, member.cosign] == *newcomer.keys()
+                            && is_on(&member.link)
+                )
+            }
+            MembershipChange::Remove(id) => history
+                .seat(*id)
+                .and_then(|seat| registry.council_seat(seat.member.link.key()))
+                .is_some_and(|(_, seat)| seat.removed_by == Some(proposal)),
+        };
+        if is_meant { Ok(()) } else { Err(ChangeRefusal::NotProposed(proposal)) }
+    }
+
+    /// All that [`authorise`](Self::authorise) checks but whether it is wanted: whether the change is
+    /// worth signing.
     pub fn check_request(&self, history: &CouncilHistory) -> Result<Change, ChangeRefusal> {
         let council = history.council();
         if self.epoch != council.epoch() {
@@ -179,7 +259,7 @@ impl CouncilChange {
     pub fn support(&self, history: &CouncilHistory) -> (Vec<ReplicaId>, Vec<ReplicaId>) {
         let council = history.council();
         council.members().partition(|id| {
-            let signed = self.signatures.iter().find(|(signer, _)| signer == id);
+            let signed = self.signatures().iter().find(|(signer, _)| signer == id);
             signed
                 .is_some_and(|(_, signature)| self.check_signature(council, history, *id, signature).is_ok())
         })
@@ -220,10 +300,19 @@ impl CouncilChange {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = self.body();
-        out.push(u8::try_from(self.signatures.len()).unwrap_or(u8::MAX));
-        for (id, signature) in &self.signatures {
-            out.extend_from_slice(&id.0.to_be_bytes());
-            out.extend_from_slice(&signature.to_bytes());
+        match &self.authority {
+            Authority::Members(signatures) => {
+                // At most MAX_MEMBERS, which is below what stands for a proposal.
+                out.push(u8::try_from(signatures.len()).unwrap_or(u8::MAX));
+                for (id, signature) in signatures {
+                    out.extend_from_slice(&id.0.to_be_bytes());
+                    out.extend_from_slice(&signature.to_bytes());
+                }
+            }
+            Authority::Proposal(proposal) => {
+                out.push(PROPOSED);
+                out.extend_from_slice(proposal.0.as_bytes());
+            }
         }
         out
     }
@@ -237,7 +326,13 @@ impl CouncilChange {
             LEAVES => MembershipChange::Remove(reader.replica("id of who leaves")?),
             unknown => return Err(LayoutError::Unknown(unknown, "kind of a change")),
         };
-        let count = usize::from(reader.byte("number of signatures")?);
+        let count = reader.byte("number of signatures")?;
+        if count == PROPOSED {
+            let proposal = ProposalId(reader.digest("proposal")?);
+            reader.end()?;
+            return Ok(Self { epoch, change, authority: Authority::Proposal(proposal) });
+        }
+        let count = usize::from(count);
         if count > MAX_MEMBERS {
             return Err(LayoutError::TooMany { what: "signatures", count, most: MAX_MEMBERS });
         }
@@ -250,7 +345,7 @@ impl CouncilChange {
             signatures.push((id, reader.signature("signatures")?));
         }
         reader.end()?;
-        Ok(Self { epoch, change, signatures })
+        Ok(Self { epoch, change, authority: Authority::Members(signatures) })
     }
 
     /// The entry by which the change comes into the log.

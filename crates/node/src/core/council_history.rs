@@ -20,7 +20,7 @@ pub const MAX_HISTORY_BYTES: usize = 16 << 20;
 /// The end of an epoch, with all that proves it to who knows the council.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EpochStep {
-    /// What a quorum of the epoch's members signed.
+    /// What a quorum of the epoch's members signed, or a proposal was approved for.
     pub change: CouncilChange,
     /// What the same council certified once it had executed the change.
     pub link: EpochLink,
@@ -57,7 +57,7 @@ pub enum StepError {
     #[error(transparent)]
     Change(#[from] ChangeRefusal),
     /// The link is about another change.
-    #[error("the council certified another change than the one that its members signed")]
+    #[error("the council certified another change than the one that is shown")]
     OtherChange,
     /// The link does not hold.
     #[error(transparent)]
@@ -166,7 +166,7 @@ impl CouncilHistory {
 
     /// Adds the step that ends the last epoch. After an error the history is as before.
     pub fn push(&mut self, step: EpochStep) -> Result<&Council, StepError> {
-        if step.change.authorise(self)? != step.link.change {
+        if step.change.follow(self)? != step.link.change {
             return Err(StepError::OtherChange);
         }
         if state_digest(step.size, &step.root, &step.registry) != step.link.certificate.checkpoint.state {
@@ -176,7 +176,7 @@ impl CouncilHistory {
             return Err(StepError::Size(step.size));
         }
         // The certificate names the voting keys of the next council only. A newcomer's other keys
-        // and its name are signed with its voting key and by the quorum, in the change.
+        // and its name are signed with its voting key, in the change.
         let joins = match step.change.change() {
             MembershipChange::Add(newcomer) => {
                 let member = newcomer.member(self.genesis.origin()).map_err(ChangeRefusal::from)?;

@@ -1,6 +1,7 @@
 //! `jurat council show`
 
 use clap::Args;
+use jurat_trust::ProposalId;
 use serde::Serialize;
 
 use super::source::read_history;
@@ -49,6 +50,9 @@ struct ShownEpoch {
     joined: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<String>,
+    /// The proposal that was approved for it, if the change stands on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<ProposalId>,
     members: Vec<String>,
 }
 
@@ -71,8 +75,15 @@ fn shown(history: &CouncilHistory) -> Shown {
         http: seat.http.as_ref().map(ToString::to_string),
     });
     let names = |epoch| history.members_of(epoch).map(|seat| seat.member.name.to_string()).collect();
-    let first =
-        ShownEpoch { epoch: 0, from_size: 0, joined: None, left: None, members: names(jurat_pbft::Epoch(0)) };
+    let members_of = |epoch| ShownEpoch {
+        epoch: 0,
+        from_size: 0,
+        joined: None,
+        left: None,
+        proposal: None,
+        members: names(epoch),
+    };
+    let first = members_of(jurat_pbft::Epoch(0));
     let later = (1..).map(jurat_pbft::Epoch).zip(history.steps()).map(|(epoch, step)| {
         let (joined, left) = match step.change.change() {
             MembershipChange::Add(newcomer) => (Some(newcomer.name.to_string()), None),
@@ -80,7 +91,8 @@ fn shown(history: &CouncilHistory) -> Shown {
                 (None, history.seat(*id).map(|seat| seat.member.name.to_string()))
             }
         };
-        ShownEpoch { epoch: epoch.0, from_size: step.size.value() + 1, joined, left, members: names(epoch) }
+        let (from_size, proposal) = (step.size.value() + 1, step.change.proposal());
+        ShownEpoch { epoch: epoch.0, from_size, joined, left, proposal, ..members_of(epoch) }
     });
     Shown {
         origin: history.genesis().origin().to_string(),
@@ -112,7 +124,8 @@ fn describe(shown: &Shown) -> String {
             (_, Some(name)) => format!("{name} left"),
             _ => "founded".into(),
         };
-        text += &format!("  epoch {:<4} from size {:<8} {what}\n", epoch.epoch, epoch.from_size);
+        let by = epoch.proposal.map_or_else(String::new, |id| format!(", by proposal {id}"));
+        text += &format!("  epoch {:<4} from size {:<8} {what}{by}\n", epoch.epoch, epoch.from_size);
     }
     text.trim_end().to_owned()
 }

@@ -7,6 +7,7 @@ use std::{
 
 use clap::Args;
 use data_encoding::BASE64;
+use jurat_trust::ProposalId;
 use serde::Serialize;
 
 use super::{change_file, show, source};
@@ -15,13 +16,18 @@ use crate::{
     core::{ChangeRefusal, CouncilChange, CouncilHistory},
 };
 
-/// Hand in a change that enough members signed, and wait until the council has changed
+/// Hand in a change that enough members signed or a proposal was approved for, and wait until the council
+/// has changed
 #[derive(Debug, Args)]
-#[command(after_help = "Example: jurat council submit node-5.change --node http://127.0.0.1:8100")]
+#[command(after_help = "Example: jurat council submit node-5.change --node http://127.0.0.1:8100\n\
+    Example: jurat council submit node-5.change --proposal $PROPOSAL --node http://127.0.0.1:8100")]
 pub(in crate::cli) struct Arguments {
     /// The signed change; of several copies that were signed apart, all
     #[arg(value_name = "CHANGE", required = true)]
     changes: Vec<PathBuf>,
+    /// The approved proposal that the change stands on, instead of members' signatures
+    #[arg(long, value_name = "ID")]
+    proposal: Option<ProposalId>,
     /// A member's node, such as http://127.0.0.1:8100
     #[arg(long, value_name = "URL")]
     node: String,
@@ -42,9 +48,13 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let client = Client::new(&arguments.node, timeout)?;
     crate::cli::runtime()?.block_on(async {
         let mut history = source::fetch(&client).await?;
-        let change = merged(&arguments.changes, &history)?;
+        let mut change = merged(&arguments.changes, &history)?;
+        if let Some(proposal) = arguments.proposal {
+            change = change.by_proposal(proposal);
+        }
         if !is_executed(&change, &history)? {
-            change.authorise(&history).map_err(|refusal| refused(&refusal, &change, &history))?;
+            // Whether a proposal was approved for it the node knows.
+            change.follow(&history).map_err(|refusal| refused(&refusal, &change, &history))?;
             let body = serde_json::to_vec(&Submission { change: BASE64.encode(&change.encode()) });
             let body = body.map_err(Failure::unreachable)?;
             client.post("/api/v1/council/changes", "application/json", body).await?.success()?;

@@ -6,7 +6,7 @@ use clap::Args;
 use jurat_log::{
     Checkpoint, Entry, Note, OrderedTime, TILE_WIDTH, TileCoord, TileKind, split_bundle, validate_attestation,
 };
-use jurat_trust::{Operation, SequenceDomain, SignedOperation};
+use jurat_trust::{Operation, ProposalId, SequenceDomain, SignedOperation};
 use serde::Serialize;
 
 use crate::{
@@ -100,6 +100,9 @@ struct ShownChange {
     /// The id of who leaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     leaves: Option<u16>,
+    /// The proposal that it stands on instead of members' signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<ProposalId>,
 }
 
 #[derive(Debug, Serialize)]
@@ -206,7 +209,7 @@ pub(super) fn shown(index: u64, bytes: &[u8], entry: &Entry) -> Result<Shown, Un
                 MembershipChange::Add(newcomer) => (Some(newcomer.name.to_string()), None),
                 MembershipChange::Remove(id) => (None, Some(id.0)),
             };
-            let change = ShownChange { epoch: change.epoch().0, joins, leaves };
+            let change = ShownChange { epoch: change.epoch().0, joins, leaves, proposal: change.proposal() };
             Shown { change: Some(change), ..shown("council-change") }
         }
         Entry::OrderedTime(OrderedTime { sequence, time }) => {
@@ -237,7 +240,7 @@ pub(super) fn describe(shown: &Shown) -> String {
             format!("{} {digest}..", subject.name.as_deref().unwrap_or("(unnamed)"))
         })
         .collect();
-    if let Some(ShownChange { epoch, joins, leaves }) = &shown.change {
+    if let Some(ShownChange { epoch, joins, leaves, .. }) = &shown.change {
         let who = match (joins, leaves) {
             (Some(name), _) => format!("{name} joins"),
             (None, id) => format!("replica {} leaves", id.unwrap_or_default()),

@@ -59,11 +59,11 @@ impl<L: Ledger> Core<L> {
     }
 
     /// The first of a batch's entries that changes the council, if any may. Each member decides the
-    /// same: by the entries, and the councils up to this one.
+    /// same: by the entries, the councils up to this one, and the registry.
     pub(super) fn change_in(&mut self, entries: &[CheckedEntry]) -> Option<(CouncilChange, Change)> {
         let mut made = None;
         for change in entries.iter().filter_map(CheckedEntry::council_change) {
-            match change.authorise(&self.history) {
+            match change.authorise(&self.history, &self.registry) {
                 Ok(authorised) if made.is_none() => made = Some((change, authorised)),
                 // The council that would make it is not the one that authorised it any more.
                 _ => self.counters.ineffective_changes += 1,

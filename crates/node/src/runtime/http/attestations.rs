@@ -100,8 +100,28 @@ pub(crate) async fn submit(
     if ndjson { ndjson_response(answers) } else { single_response(answers) }
 }
 
+/// Takes the one entry that a body makes, once it was read whole.
+pub(super) async fn submit_one(
+    shared: &Arc<Shared>,
+    options: Result<Query<SubmitOptions>, axum::extract::rejection::QueryRejection>,
+    request: Request<Body>,
+    entry_of: impl AsyncFnOnce(&HeaderMap, Bytes) -> Result<Entry, Problem>,
+) -> Response {
+    let taken = async {
+        let wait = wait_of(options)?;
+        let (parts, body) = request.into_parts();
+        let (body, _room) = take_body(shared, &parts.headers, body).await?;
+        let entry = entry_of(&parts.headers, body).await?;
+        take_in(shared, vec![Ok(EntryBytes(entry.encode().into()))], wait).await
+    };
+    match taken.await {
+        Ok(answers) => single_response(answers),
+        Err(problem) => problem.into_response(),
+    }
+}
+
 /// For what a submission waits.
-pub(super) fn wait_of(
+fn wait_of(
     options: Result<Query<SubmitOptions>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Option<Wait>, Problem> {
     let unknown = |error: axum::extract::rejection::QueryRejection| {
@@ -111,7 +131,7 @@ pub(super) fn wait_of(
 }
 
 /// Reads a body, if there is room for what it says it has. The room is given back with the guard.
-pub(super) async fn take_body(
+async fn take_body(
     shared: &Shared,
     headers: &HeaderMap,
     body: Body,
@@ -151,7 +171,7 @@ fn lines(body: &Bytes) -> Vec<Bytes> {
         .collect()
 }
 
-pub(super) fn single_response(answers: Vec<Answer>) -> Response {
+fn single_response(answers: Vec<Answer>) -> Response {
     match answers.into_iter().next() {
         Some(Answer::Receipt(receipt)) => (StatusCode::OK, Json(receipt)).into_response(),
         Some(Answer::Refused { error }) => error.into_response(),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{Query, State, rejection::QueryRejection},
-    http::{Request, StatusCode, header},
+    http::{HeaderMap, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use data_encoding::BASE64;
@@ -17,7 +17,7 @@ use super::{
     read::{BRIEF, JSON},
     state::Shared,
 };
-use crate::core::{CouncilChange, EntryBytes};
+use crate::core::CouncilChange;
 
 /// The body of a submission, also that which `jurat council submit` sends.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,39 +33,32 @@ pub(crate) async fn history(State(shared): State<Arc<Shared>>) -> Response {
     ([(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, BRIEF)], history.to_json()).into_response()
 }
 
-/// `POST /api/v1/council/changes`: a change that a quorum of the members signed.
+/// `POST /api/v1/council/changes`: a change that a quorum of the members signed, or a proposal was
+/// approved for.
 pub(crate) async fn change(
     State(shared): State<Arc<Shared>>,
     options: Result<Query<SubmitOptions>, QueryRejection>,
     request: Request<Body>,
 ) -> Response {
-    match take(&shared, options, request).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-async fn take(
-    shared: &Arc<Shared>,
-    options: Result<Query<SubmitOptions>, QueryRejection>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let wait = attestations::wait_of(options)?;
-    let (parts, body) = request.into_parts();
-    let (body, _room) = attestations::take_body(shared, &parts.headers, body).await?;
-    let malformed = |detail: String| {
-        Problem::new(StatusCode::BAD_REQUEST, "not a council change", detail).field("change")
+    let change_of = async |_: &HeaderMap, body: Bytes| {
+        let malformed = |detail: String| {
+            Problem::new(StatusCode::BAD_REQUEST, "not a council change", detail).field("change")
+        };
+        let submitted: SubmittedChange =
+            serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
+        let bytes =
+            BASE64.decode(submitted.change.as_bytes()).map_err(|error| malformed(error.to_string()))?;
+        let change = CouncilChange::decode(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let entry = change.to_entry().map_err(|error| malformed(error.to_string()))?;
+        let (history, registry) = (shared.history.borrow().clone(), shared.registry.clone());
+        // What is logged without effect helps nobody. Reading the registry may wait for others who do.
+        let authorised =
+            tokio::task::spawn_blocking(move || change.authorise(&history, &registry.read().registry));
+        authorised.await.map_err(|error| Problem::internal(&error))?.map_err(|refusal| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not authorised", refusal.to_string())
+                .field("change")
+        })?;
+        Ok(entry)
     };
-    let submitted: SubmittedChange =
-        serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
-    let bytes = BASE64.decode(submitted.change.as_bytes()).map_err(|error| malformed(error.to_string()))?;
-    let change = CouncilChange::decode(&bytes).map_err(|error| malformed(error.to_string()))?;
-    let history = shared.history.borrow().clone();
-    // What is logged without effect helps nobody.
-    change.authorise(&history).map_err(|refusal| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not authorised", refusal.to_string()).field("change")
-    })?;
-    let entry = change.to_entry().map_err(|error| malformed(error.to_string()))?;
-    let answers = attestations::take_in(shared, vec![Ok(EntryBytes(entry.encode().into()))], wait).await?;
-    Ok(attestations::single_response(answers))
+    attestations::submit_one(&shared, options, request, change_of).await
 }
