@@ -15,8 +15,8 @@ use jurat::{
 };
 use jurat_crypto::{Digest, KeyUse};
 use jurat_pbft::{
-    BatchDigest, Checkpoint, Council as Voters, Message, Phase, ReplicaId, Sequence, Signed, StateDigest,
-    Statement, View, Vote,
+    BatchDigest, Checkpoint, Council as Voters, Evidence, Message, Phase, ReplicaId, Sequence, Signed,
+    StateDigest, Statement, View, Vote,
 };
 use jurat_tests::{Council, Finished, jurat, noise::Initiator, path, until_true};
 
@@ -186,4 +186,53 @@ fn refused(council: &Council, file: &Path, history: &Path) {
     let policy = jurat(["evidence", "verify", path(file), "--policy", path(council.policy_path())]);
     assert_eq!(policy.code, Some(2), "{policy:?}");
     assert!(policy.stderr.contains("--council"), "{policy:?}");
+}
+
+/// What the members agree on follows: the liar's federation takes no more part.
+#[test]
+fn evidence_that_is_handed_in_quarantines_a_federation() {
+    let council = Council::start();
+    let liar = Liar::of(&council);
+    let vote = |batch: &[u8]| {
+        let (view, sequence, batch) = (View(7), Sequence(900), BatchDigest(Digest::of(batch)));
+        liar.sign(Vote { phase: Phase::Prepare, view, sequence, batch })
+    };
+    let evidence = Evidence::of_votes(&liar.voters, vote(b"one"), vote(b"another")).unwrap().encode();
+    let file = council.dir().join("lie.evidence");
+    let [accuser, accused] = [0, LIAR].map(|member| format!("fed:{}", council.members()[member].name));
+    let (key, url) = (path(&council.members()[0].dir).to_owned(), council.url(1));
+    let submit = |evidence: &[u8]| {
+        fs::write(&file, evidence).unwrap();
+        jurat(["evidence", "submit", path(&file), "--as", &accuser, "--key", &key, "--node", &url, "--json"])
+    };
+    let refused = |evidence: &[u8], why: &str| {
+        let finished = submit(evidence);
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(why), "{finished:?}");
+    };
+    let mut forged = evidence.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    refused(&forged, "does not convict a member");
+    let taken = submit(&evidence).success().json();
+    refused(&evidence, &format!("federation {accused} is quarantined"));
+
+    // On all members, also one that was not there; and whoever has the log alone finds the same.
+    council.kill(2);
+    council.run(2);
+    council.until_connected();
+    council.until_same_log(taken["log_size"].as_u64().unwrap());
+    for member in 0..4 {
+        let show = ["federation", "show", &accused, "--node", &council.url(member), "--json"];
+        let shown = jurat(show).success().json();
+        assert_eq!(
+            (&shown["status"], &shown["evidence"][0]),
+            (&"quarantined".into(), &Digest::of(&evidence).to_string().into())
+        );
+    }
+    let replay = ["registry", "replay", "--log", &url, "--policy", path(council.policy_path()), "--json"];
+    let replayed = jurat(replay).success().json();
+    assert_eq!((&replayed["matches"], &replayed["operations"]), (&true.into(), &1.into()));
+    let federations = replayed["state"]["federations"].as_array().unwrap();
+    let liar = federations.iter().find(|federation| federation["id"] == accused.as_str()).unwrap();
+    assert_eq!(liar["status"], "quarantined");
 }

@@ -219,7 +219,9 @@ fn propose_any(
 fn approved_proposals_bring_a_member_in_and_out() {
     let council = founders_and_newcomer();
     let founders: Vec<Federation> = (0..NEW).map(|member| Federation::founder(&council, member)).collect();
-    founders.iter().for_each(|founder| set_up(&council, founder));
+    for founder in &founders {
+        set_up(&council, founder);
+    }
     let paper = Federation::named(&council, "fed:paper");
     operate(&council, &paper.registration());
     let member = &council.members()[NEW];

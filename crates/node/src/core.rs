@@ -4,6 +4,7 @@
 //! do. Nothing in here opens a socket or a file, reads a clock or draws entropy, so whole councils
 //! run in a test. What the core must look up in the log it asks through [`Ledger`].
 
+mod accusation;
 mod bulletins;
 mod checking;
 mod cosigning;
@@ -26,6 +27,7 @@ mod record;
 mod recovery;
 mod refusal;
 
+pub use accusation::judge_evidence;
 pub use bulletins::{BulletinEffects, BulletinExchange, BulletinMessage, ExchangeCounts, PersistedPosting};
 pub use checking::{CheckedEntry, EntryRefusal, check_entries};
 pub use cosigning::MemberSignatures;

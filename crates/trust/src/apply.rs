@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use jurat_crypto::VerifyingKey;
+use jurat_crypto::{Digest, VerifyingKey};
 
 use crate::{
     Event, FederationId, KeyBytes, KeyGroup, NewTeam, OrderedTime, ProposalId, ProposalStatus, Registration,
@@ -74,6 +74,10 @@ pub(crate) enum Step<'a> {
     Witness {
         proposal: Index<Proposal>,
         team: u8,
+    },
+    Quarantine {
+        federation: Index<Federation>,
+        evidence: Digest,
     },
 }
 
@@ -175,6 +179,7 @@ impl Registry {
                     Step::Witness { proposal: self.find_witnessable(author, team, proposal, at)?, team },
                 )
             }
+            Act::Accuse { evidence } => (authorise_admins()?, self.plan_accusation(checked, evidence)?),
         };
         Ok(Plan { author: Some(author), in_grace, step })
     }
@@ -265,6 +270,7 @@ impl Registry {
                 self.end(proposal, ProposalStatus::Rejected, events);
             }
             Step::Witness { proposal, team } => self.witness(author, team, proposal, at, events),
+            Step::Quarantine { federation, evidence } => self.stop(federation, evidence, events),
         }
     }
 }

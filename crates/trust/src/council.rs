@@ -6,12 +6,14 @@
 
 use alloc::vec::Vec;
 
-use jurat_crypto::VerifyingKey;
+use jurat_crypto::{Digest, VerifyingKey};
 
 use crate::{
-    Action, ActionError, DecodeError, FederationId, KeyBytes, Outcome, ProposalId, Registry, Rejection,
-    Status,
+    Action, ActionError, DecodeError, Event, FederationId, KeyBytes, MAX_EVIDENCE, OrderedTime, Outcome,
+    ProposalId, Registry, Rejection, Status,
+    apply::Step,
     federation::Federation,
+    operation::CheckedOperation,
     table::Index,
     wire::{Reader, Write},
 };
@@ -205,30 +207,53 @@ impl Registry {
     pub fn quarantine(
         &mut self,
         federation: &FederationId,
-        evidence: jurat_crypto::Digest,
-        at: crate::OrderedTime,
-    ) -> Result<Vec<crate::Event>, Rejection> {
+        evidence: Digest,
+        at: OrderedTime,
+    ) -> Result<Vec<Event>, Rejection> {
         if at < self.time() {
             return Err(Rejection::TimeWentBack { from: self.time(), to: at });
         }
         let index = self.find(federation)?;
-        let record = self.federations.at(index);
-        match record.status {
+        self.check_evidence(index, &evidence)?;
+        let mut events = self.advance(at)?;
+        self.stop(index, evidence, &mut events);
+        Ok(events)
+    }
+
+    /// Who is accused, if its federation can be stopped for it.
+    pub(crate) fn plan_accusation(
+        &self,
+        operation: &CheckedOperation,
+        evidence: &[u8],
+    ) -> Result<Step<'static>, Rejection> {
+        let accused = operation.accused.ok_or(Rejection::UnverifiedEvidence)?;
+        let federation = *self.indexes.seats.get(&accused).ok_or(Rejection::UnknownMember(accused))?;
+        let evidence = Digest::of(evidence);
+        self.check_evidence(federation, &evidence)?;
+        Ok(Step::Quarantine { federation, evidence })
+    }
+
+    fn check_evidence(&self, index: Index<Federation>, evidence: &Digest) -> Result<(), Rejection> {
+        let Federation { id, status, evidence: used, .. } = self.federations.at(index);
+        match *status {
             Status::Active | Status::Suspended => {}
-            status => return Err(Rejection::NotActive { federation: federation.clone(), status }),
+            status => return Err(Rejection::NotActive { federation: id.clone(), status }),
         }
-        if record.evidence.contains(&evidence) {
-            return Err(Rejection::EvidenceUsed { federation: federation.clone(), evidence });
+        if used.contains(evidence) {
+            return Err(Rejection::EvidenceUsed { federation: id.clone(), evidence: *evidence });
         }
-        if record.evidence.len() >= crate::federation::MAX_EVIDENCE {
+        if used.len() >= MAX_EVIDENCE {
             return Err(Rejection::Full("evidence against the federation"));
         }
-        let mut events = self.advance(at)?;
+        Ok(())
+    }
+
+    pub(crate) fn stop(&mut self, index: Index<Federation>, evidence: Digest, events: &mut Vec<Event>) {
         let record = self.federations.at_mut(index);
         record.status = Status::Quarantined;
         record.evidence.push(evidence);
-        events.push(crate::Event::FederationQuarantined { federation: federation.clone(), evidence });
-        Ok(events)
+        let federation = record.id.clone();
+        events.push(Event::FederationQuarantined { federation, evidence });
     }
 }
 

@@ -42,9 +42,9 @@ pub use federation::{FederationView, MAX_EVIDENCE, MAX_FEDERATIONS, Status};
 pub use graph::{GraphFederation, GraphTrust, TrustGraph};
 pub use keys::{KeyBytes, KeyStanding, MAX_ATTESTORS, MAX_GRACE_DAYS, Revocation};
 pub use operation::{
-    Act, CheckedOperation, Checks, DEFAULT_MIN_TEAM_COUNT, Draft, KeyGroup, KeySet, MAX_AFFECTED, MAX_KEYS,
-    MAX_OPERATION_BYTES, MAX_SIGNATURES, MAX_TEAMS, NewTeam, OPERATION, Operation, OperationSignature,
-    Registration, Rotation, Settings, SignedOperation,
+    Act, CheckedOperation, Checks, DEFAULT_MIN_TEAM_COUNT, Draft, KeyGroup, KeySet, MAX_ACCUSATION_BYTES,
+    MAX_AFFECTED, MAX_KEYS, MAX_OPERATION_BYTES, MAX_SIGNATURES, MAX_TEAMS, NewTeam, OPERATION, Operation,
+    OperationSignature, Registration, Rotation, Settings, SignedOperation,
 };
 pub use policy::{LEVELS, MAX_WINDOW_DAYS, Parameter, Policy, PolicyChange, PolicyError};
 pub use proposal::{

@@ -19,6 +19,8 @@ use crate::{
 pub const MAX_KEYS: usize = 64;
 /// The most teams of a federation, inactive ones included.
 pub const MAX_TEAMS: usize = 64;
+/// The most bytes of evidence in an accusation.
+pub const MAX_ACCUSATION_BYTES: usize = 1024;
 /// The most federations that a proposal affects, the proposer included.
 pub const MAX_AFFECTED: usize = 64;
 
@@ -127,6 +129,12 @@ pub enum Act {
         /// The federation's team that witnesses.
         team: TeamId,
     },
+    /// Hands in evidence that a member of the council contradicted itself, which quarantines its
+    /// federation. Whoever applies it has verified it before: see [`CheckedOperation::accusing`].
+    Accuse {
+        /// The evidence, 1 to [`MAX_ACCUSATION_BYTES`] bytes that the registry does not look into.
+        evidence: Vec<u8>,
+    },
 }
 
 impl Act {
@@ -148,7 +156,7 @@ impl Act {
             }
             Self::Propose(_) | Self::Withdraw { .. } => SequenceDomain::Proposals,
             Self::Approve { .. } | Self::Reject { .. } => SequenceDomain::Decisions,
-            Self::Witness { .. } => SequenceDomain::Witnessing,
+            Self::Witness { .. } | Self::Accuse { .. } => SequenceDomain::Witnessing,
         }
     }
 }

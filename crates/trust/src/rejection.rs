@@ -289,6 +289,14 @@ pub enum Rejection {
         /// How many there must be.
         needed: usize,
     },
+    /// The evidence does not hold.
+    #[error(
+        "the evidence does not convict a member, by the council's history so far; see 'jurat evidence verify'"
+    )]
+    UnverifiedEvidence,
+    /// Nobody knows whose node it is.
+    #[error("the member with link key {0} came to the council without a proposal, so it is no federation's")]
+    UnknownMember(KeyBytes),
     /// The same evidence counts once.
     #[error("federation {federation} was quarantined for evidence {evidence} before")]
     EvidenceUsed {

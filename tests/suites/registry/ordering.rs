@@ -1,7 +1,7 @@
 //! What is ordered, what is refused, and what the log holds of it.
 
 use std::{
-    thread,
+    fs, thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -10,7 +10,7 @@ use jurat_crypto::{Digest, SigningKey};
 use jurat_log::{
     Entry, Note, OpaqueOperation, Receipt, RefusedEntry, TileCoord, TileKind, TreeSize, split_bundle,
 };
-use jurat_tests::{Answer, Attestor, Council, Federation, until_true};
+use jurat_tests::{Answer, Attestor, Council, Federation, jurat, path, until_true};
 use jurat_trust::{Act, ActionType, Description, Draft, FederationId, OrderedTime, Relationship, Score};
 
 use super::{OPERATIONS, WAIT, operate, refused, taken};
@@ -212,7 +212,15 @@ fn an_attestation_by_a_revoked_key_is_refused() {
         let url = "/api/v1/attestations?wait=receipt";
         council.http(2).post(url, "application/json", envelope.as_bytes()).unwrap()
     };
-    taken(&attest("before.txt"));
+    let receipt = taken(&attest("before.txt"))["receipt"].as_str().unwrap().to_owned();
+    let file = council.dir().join("before.txt");
+    fs::write(&file, "before.txt").unwrap();
+    fs::write(council.dir().join("before.txt.jurat"), receipt).unwrap();
+    let key_of = |registry: &str| {
+        let with = ["--policy", path(council.policy_path()), "--registry", registry, "--json"];
+        jurat(["verify", path(&file)].iter().chain(&with)).success().json()["attestor_key"].clone()
+    };
+    assert_eq!(key_of(&council.url(1))["standing"], "in-use");
     let revoke = |sequence, grace_until| {
         let revoke = Act::RevokeKey { key: *ana.vkey().key(), grace_until };
         operate(council.http(0), &lab.asks(sequence, revoke))
@@ -229,6 +237,19 @@ fn an_attestation_by_a_revoked_key_is_refused() {
     });
     refused(&attest("after.txt"), 422, "was rotated or revoked; it worked until");
     taken(&attest("before.txt"));
+    // Anyone can find out from the log alone.
+    until_true("the checkpoint to be of later", || key_of(&council.url(3))["standing"] == "revoked");
+    let key = key_of(&council.url(3));
+    assert!(key["revoked_at"].as_str() < key["grace_until"].as_str(), "{key}");
+    let words = jurat([
+        "verify",
+        path(&file),
+        "--policy",
+        path(council.policy_path()),
+        "--registry",
+        &council.url(3),
+    ]);
+    assert!(words.success().stdout.contains("ordered before that, so it stays valid"), "{words:?}");
 }
 
 #[test]

@@ -9,8 +9,15 @@ use clap::{Args, Subcommand};
 use jurat_crypto::Digest;
 use jurat_log::{ForkEvidence, MAX_FORK_EVIDENCE_BYTES, MAX_NOTE_BYTES, Note};
 use jurat_pbft::Evidence;
+use jurat_trust::Act;
 
-use super::{Failure, council::read_pinned_history, files, output::Output};
+use super::{
+    Failure,
+    council::read_pinned_history,
+    files,
+    operation::{AskArguments, By, ask},
+    output::Output,
+};
 use fork::Fork;
 use member::Lie;
 
@@ -20,6 +27,7 @@ pub(super) enum Command {
     Verify(VerifyArguments),
     Show(ShowArguments),
     Make(MakeArguments),
+    Submit(SubmitArguments),
 }
 
 /// Check evidence offline, and name who signed what contradicts
@@ -65,6 +73,22 @@ pub(super) struct MakeArguments {
     out: PathBuf,
 }
 
+/// Hand in evidence against a member of the council, which quarantines its federation
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: jurat evidence submit epoch-0-view-0-sequence-7-prepare.evidence --as fed:lab --key admin.key \\\n    \
+    --node http://127.0.0.1:8100\n\
+    Every member checks it when it is its turn. An approved proposal of --reinstate ends the quarantine."
+)]
+pub(super) struct SubmitArguments {
+    /// The evidence, as a node keeps it in its data directory
+    file: PathBuf,
+    #[command(flatten)]
+    by: By,
+    #[command(flatten)]
+    ask: AskArguments,
+}
+
 /// Evidence of either kind. Nothing of it is verified.
 enum Read {
     /// A log has forked.
@@ -78,6 +102,20 @@ pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
         Command::Verify(arguments) => verify(arguments, output),
         Command::Show(arguments) => show(arguments, output),
         Command::Make(arguments) => make(arguments, output),
+        Command::Submit(arguments) => submit(arguments, output),
+    }
+}
+
+fn submit(arguments: &SubmitArguments, output: Output) -> Result<(), Failure> {
+    match read(&arguments.file)? {
+        Read::Lie(evidence) => {
+            let accuse = Act::Accuse { evidence: evidence.encode() };
+            ask(&arguments.by.federation, accuse, &arguments.ask, output)
+        }
+        Read::Fork(_) => Err(Failure::Usage(
+            "this is evidence of a fork: the registry takes evidence against members of its own council"
+                .into(),
+        )),
     }
 }
 

@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 use super::{Failure, output::Output};
 
+pub(super) use replaying::{LogChoice, Replayed};
 pub(super) use source::{RegistryArguments, RegistrySource, ask_node};
 
 /// Look at the registry, and rebuild it from a log

@@ -1,5 +1,6 @@
 //! `jurat verify`
 
+mod attestor_key;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::time::{rfc3339, rfc3339_seconds};
 
+use attestor_key::AttestorKey;
 use trust::{Rule, Trust};
 
 /// Check receipts offline: who attested what, when, in which log, and who stands behind it
@@ -27,6 +29,8 @@ use trust::{Rule, Trust};
     reads the receipt in report.pdf.jurat; exit code 1 if anything does not hold.\n\n\
     Example: jurat verify report.pdf --absent --proof report.proof --policy council.policy\n\
     checks a proof from 'jurat find --prove'; exit code 1 if the file was attested.\n\n\
+    Example: jurat verify report.pdf --council council.json --registry http://127.0.0.1:8100\n\
+    says also whether the attestor's key was revoked since. What was ordered while it worked stays valid.\n\n\
     A council.json verifies from its genesis on: compare the network's id with the one that you know, or give --network.")]
 pub(super) struct Arguments {
     /// The attested files; with --proof also a SHA-256 digest in hex
@@ -51,6 +55,10 @@ pub(super) struct Arguments {
     /// Refuse a history of another network than this one
     #[arg(long, value_name = "ID", requires = "council")]
     network: Option<Digest>,
+    /// Say also whether the attestor's key was revoked since: rebuilds the registry from the log at this
+    /// URL or in this directory
+    #[arg(long, value_name = "URL|DIR", conflicts_with = "proof")]
+    registry: Option<String>,
 }
 
 /// A verdict, as `--json` prints it.
@@ -79,6 +87,9 @@ pub(super) struct Verdict {
     /// The network whose genesis everything was verified from, with --council.
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<String>,
+    /// What became of the attestor's key, with --registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attestor_key: Option<AttestorKey>,
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
@@ -96,6 +107,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         Err(Failure::False(reason)) => return bad_policy(&arguments.files, &reason, output),
         Err(failure) => return Err(failure),
     };
+    let registry = attestor_key::registry(arguments)?;
     let mut bad = 0;
     for file in &arguments.files {
         let receipt = arguments.receipt.clone().unwrap_or_else(|| receipt_path(file));
@@ -106,8 +118,22 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
             Err(reason) => Verdict::bad(file, "epoch", reason),
             Ok(rule) => match verify(file, &receipt, &rule.policy)? {
                 Ok(verified) => {
-                    let verdict = Verdict::good(file, &verified, &rule);
-                    output.result(&verdict, || describe(file, &verified, &rule));
+                    let mut verdict = Verdict::good(file, &verified, &rule);
+                    if let Some(replayed) = &registry {
+                        let (origin, own) = (verified.endorsement.checkpoint.origin(), &replayed.checkpoint);
+                        if origin != own.origin() {
+                            return Err(Failure::Usage(format!(
+                                "--registry leads to the log {}, the receipt is of {origin}",
+                                own.origin()
+                            )));
+                        }
+                        verdict.attestor_key = Some(AttestorKey::of(verified.attestor.key(), replayed));
+                    }
+                    let key = verdict.attestor_key.as_ref().map(AttestorKey::describe);
+                    output.result(&verdict, || {
+                        let lines = std::iter::once(describe(file, &verified, &rule)).chain(key);
+                        lines.collect::<Vec<_>>().join("\n")
+                    });
                     continue;
                 }
                 Err(failed) => {
@@ -256,6 +282,7 @@ impl Verdict {
             cosigners: verified.endorsement.cosigners.iter().map(|cosigner| name(cosigner, policy)).collect(),
             epoch: council.as_ref().map(|(epoch, _)| epoch.0),
             network: council.as_ref().map(|(_, network)| network.clone()),
+            attestor_key: None,
         }
     }
 
@@ -274,6 +301,7 @@ impl Verdict {
             cosigners: Vec::new(),
             epoch: None,
             network: None,
+            attestor_key: None,
         }
     }
 

@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use jurat_crypto::VerifyingKey;
 
 use super::{
-    Act, Draft, KeyGroup, KeySet, MAX_AFFECTED, MAX_KEYS, MAX_TEAMS, NewTeam, Operation, Registration,
-    Rotation, Settings,
+    Act, Draft, KeyGroup, KeySet, MAX_ACCUSATION_BYTES, MAX_AFFECTED, MAX_KEYS, MAX_TEAMS, NewTeam,
+    Operation, Registration, Rotation, Settings,
 };
 use crate::{
     ActionType, DecodeError, Description, MAX_PAYLOAD_BYTES, Name, ProposalId, Relationship,
@@ -41,6 +41,7 @@ const WITHDRAW: u8 = 14;
 const APPROVE: u8 = 15;
 const REJECT: u8 = 16;
 const WITNESS: u8 = 17;
+const ACCUSE: u8 = 18;
 
 impl Operation {
     /// The operation's bytes, at most [`MAX_OPERATION_BYTES`].
@@ -94,6 +95,7 @@ impl Act {
             Self::Approve { .. } => APPROVE,
             Self::Reject { .. } => REJECT,
             Self::Witness { .. } => WITNESS,
+            Self::Accuse { .. } => ACCUSE,
         }
     }
 
@@ -157,6 +159,10 @@ impl Act {
                 out.bytes(proposal.0.as_bytes());
                 out.short(team.as_str());
             }
+            Self::Accuse { evidence } => {
+                out.u16(u16::try_from(evidence.len()).unwrap_or(u16::MAX));
+                out.bytes(evidence);
+            }
         }
     }
 
@@ -218,6 +224,16 @@ impl Act {
             }
             REJECT => Self::Reject { proposal: ProposalId::read(reader)? },
             WITNESS => Self::Witness { proposal: ProposalId::read(reader)?, team: reader.team()? },
+            ACCUSE => {
+                let length = usize::from(reader.u16("length of the evidence")?);
+                if length == 0 {
+                    return Err(DecodeError::None("byte of evidence"));
+                }
+                if length > MAX_ACCUSATION_BYTES {
+                    return Err(DecodeError::TooLong { length, max: MAX_ACCUSATION_BYTES });
+                }
+                Self::Accuse { evidence: reader.bytes(length, "evidence")?.to_vec() }
+            }
             value => return Err(DecodeError::Value { what: "kind of operation", value: value.into() }),
         })
     }

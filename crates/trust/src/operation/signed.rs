@@ -6,7 +6,7 @@ use jurat_crypto::{Digest, Domain, NetworkId, Signature, SigningKey, VerifyError
 
 use super::{MAX_OPERATION_BYTES, Operation};
 use crate::{
-    DecodeError,
+    DecodeError, KeyBytes,
     wire::{Reader, Write, ascending},
 };
 
@@ -155,7 +155,7 @@ impl SignedOperation {
         let body = self.operation.encode();
         let id = Digest::of(&OPERATION.message(network, &body));
         let signers = self.signatures.iter().map(|signature| *signature.key.as_bytes()).collect();
-        CheckedOperation { network, id, body, operation: self.operation, signers }
+        CheckedOperation { network, id, body, operation: self.operation, signers, accused: None }
     }
 }
 
@@ -168,6 +168,8 @@ pub struct CheckedOperation {
     pub(crate) operation: Operation,
     /// Ascending.
     pub(crate) signers: Vec<[u8; 32]>,
+    /// Whom the evidence of an accusation convicts.
+    pub(crate) accused: Option<KeyBytes>,
 }
 
 impl CheckedOperation {
@@ -175,6 +177,14 @@ impl CheckedOperation {
     #[must_use]
     pub const fn operation(&self) -> &Operation {
         &self.operation
+    }
+
+    /// The same operation, an [accusation](crate::Act::Accuse), with the link key of the member whom its
+    /// evidence convicts. Whoever says so has verified the evidence, as anyone can with the council's
+    /// history; without this an accusation is refused.
+    #[must_use]
+    pub fn accusing(self, member: &VerifyingKey) -> Self {
+        Self { accused: Some(KeyBytes::from(member)), ..self }
     }
 
     /// Its [id](Operation::id).

@@ -1,12 +1,12 @@
 //! Actions that the network obeys, and who must be behind them.
 
-use jurat_crypto::KeyName;
+use jurat_crypto::{Digest, KeyName};
 use jurat_trust::{
-    Act, Action, ActionError, DecodeError, Event, NewMember, Outcome, Parameter, PolicyChange, PolicyError,
-    Rejection, Status,
+    Act, Action, ActionError, CouncilSeat, DecodeError, Event, KeyBytes, MAX_ACCUSATION_BYTES, NewMember,
+    Operation, Outcome, Parameter, PolicyChange, PolicyError, Rejection, Status,
 };
 
-use crate::world::{World, fed, public, trust};
+use crate::world::{World, admin_key, fed, public, trust};
 
 fn add(name: &str) -> Action {
     Action::CouncilAdd(
@@ -79,6 +79,16 @@ fn the_council_grows_and_shrinks_but_not_below_four() {
     assert!(matches!(events.last(), Some(Event::ActionCarriedOut { .. })));
     let council: Vec<_> = world.registry.council().cloned().collect();
     assert_eq!(council, ["a", "b", "c", "d", "f"].map(fed));
+    let link = public("link");
+    let seat =
+        |world: &World| world.registry.council_seat(&link).map(|(id, seat)| (id.clone(), seat.clone()));
+    let (holder, CouncilSeat { added_by, removed_by, .. }) = seat(&world).unwrap();
+    assert_eq!((holder, removed_by), (fed("f"), None));
+    assert_eq!(world.registry.carried_out(&added_by.unwrap()), Some(add("f")));
+    assert_eq!(
+        refused(&mut world, &["b", "c", "d"], &add("e")),
+        Rejection::Action(ActionError::LinkTaken(KeyBytes::from(&link)))
+    );
     world.pass_days(40);
     // Five members need four.
     assert!(matches!(
@@ -151,4 +161,44 @@ fn an_action_that_came_too_late_is_void() {
     assert_eq!(events.last(), Some(&Event::ActionVoid { proposal: id, reason }));
     assert_eq!(world.registry.proposal(&id).unwrap().outcome, Outcome::Void);
     assert_eq!(world.registry.federation(&fed("e")).unwrap().status, Status::Dissolved);
+}
+
+#[test]
+fn an_accusation_takes_evidence_that_was_verified_against_a_known_member() {
+    let mut world = World::new();
+    let accuse = Act::Accuse { evidence: b"signed twice".to_vec() };
+    assert_eq!(world.run("e", accuse.clone()), Err(Rejection::UnverifiedEvidence));
+    let stranger = public("nobody");
+    let operation = world.ready("e", accuse.clone()).accusing(&stranger);
+    assert_eq!(world.apply(&operation), Err(Rejection::UnknownMember(KeyBytes::from(&stranger))));
+    // Who has no right to speak for a federation can't accuse in its name.
+    let unsigned = world.run_signed("e", accuse.clone(), &[]);
+    assert!(matches!(unsigned, Err(Rejection::TooFewSignatures { .. })), "{unsigned:?}");
+
+    let (liar, evidence) = (public(&admin_key("b")), Digest::of(b"signed twice"));
+    let operation = world.ready("e", accuse.clone()).accusing(&liar);
+    let quarantined = Event::FederationQuarantined { federation: fed("b"), evidence };
+    assert_eq!(world.apply(&operation).unwrap(), [quarantined]);
+    let again = world.ready("e", accuse.clone()).accusing(&liar);
+    let not_active = Rejection::NotActive { federation: fed("b"), status: Status::Quarantined };
+    assert_eq!(world.apply(&again), Err(not_active));
+    world.pass(&Action::Reinstate(fed("b")), &["c", "d"]);
+    let again = world.ready("e", accuse).accusing(&liar);
+    assert_eq!(world.apply(&again), Err(Rejection::EvidenceUsed { federation: fed("b"), evidence }));
+    let more = world.ready("e", Act::Accuse { evidence: b"and again".to_vec() }).accusing(&liar);
+    world.apply(&more).unwrap();
+}
+
+#[test]
+fn evidence_has_a_length() {
+    let encoded = |length| {
+        let act = Act::Accuse { evidence: vec![7; length] };
+        Operation { federation: fed("a"), sequence: 1, act }.encode()
+    };
+    for length in [1, MAX_ACCUSATION_BYTES] {
+        assert!(Operation::decode(&encoded(length)).is_ok(), "{length}");
+    }
+    assert_eq!(Operation::decode(&encoded(0)), Err(DecodeError::None("byte of evidence")));
+    let (length, max) = (MAX_ACCUSATION_BYTES + 1, MAX_ACCUSATION_BYTES);
+    assert_eq!(Operation::decode(&encoded(length)), Err(DecodeError::TooLong { length, max }));
 }

@@ -1,6 +1,7 @@
 //! Operations in words, for those who sign them.
 
 use jurat_crypto::{Digest, VerifyingKey};
+use jurat_pbft::Evidence;
 use jurat_trust::{Act, Action, Draft, FederationId, KeyBytes, KeySet, Operation, Settings, TeamId};
 
 use crate::time::rfc3339;
@@ -75,6 +76,16 @@ pub(super) fn describe(operation: &Operation) -> Vec<String> {
         }
         Act::Reject { proposal } => format!("{by} rejects proposal {proposal}, which ends it"),
         Act::Witness { proposal, team } => format!("{by} witnesses proposal {proposal} by team {team}"),
+        Act::Accuse { evidence } => {
+            lines.push(match Evidence::decode(evidence) {
+                Ok(evidence) => {
+                    format!("it says: replica {} in epoch {}", evidence.culprit(), evidence.epoch())
+                }
+                Err(error) => format!("it can't be read: {error}"),
+            });
+            lines.push(format!("evidence {}", Digest::of(evidence)));
+            format!("{by} accuses a member of the council by evidence, which quarantines its federation")
+        }
     };
     lines.insert(0, first);
     lines

@@ -2,17 +2,18 @@
 //! signatures and rights judged anew, and what the log says was refused as well; the outcome held
 //! against what the council certified.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use jurat_crypto::Digest;
 use jurat_log::{Attestation, BatchStamp, Checkpoint, Entry, OpaqueOperation, RefusedEntry};
+use jurat_pbft::Sequence;
 use jurat_trust::{OrderedTime, Registry, SignedOperation};
 use serde::Serialize;
 
 use crate::{
     cli::{Failure, council::read_pinned_history, log::LogArguments, log::OpenedLog},
-    core::{CouncilHistory, OrderRefusal, judge_attestor},
+    core::{CouncilHistory, OrderRefusal, judge_attestor, judge_evidence},
 };
 
 /// How much of a log, and whose signatures its checkpoint must have.
@@ -52,6 +53,15 @@ pub(in crate::cli) struct Replayed {
 }
 
 impl LogChoice {
+    /// All of a log whose checkpoint these must have signed.
+    pub(in crate::cli) const fn signed_by(
+        policy: Option<PathBuf>,
+        council: Option<String>,
+        network: Option<Digest>,
+    ) -> Self {
+        Self { policy, council, network, checkpoint: None, at: None }
+    }
+
     /// Reads the whole log and folds it.
     pub(in crate::cli) fn replay(&self, log: &str) -> Result<Replayed, Failure> {
         if self.policy.is_none() && self.council.is_none() {
@@ -78,7 +88,7 @@ impl LogChoice {
             Failure::False("the checkpoint certifies no registry: this is no log of a Jurat council".into())
         })?;
         let began = history.genesis().registry().map_err(|error| Failure::False(error.to_string()))?;
-        let mut fold = Fold::new(began);
+        let mut fold = Fold::new(began, &history);
         for index in 0..opened.bundles() {
             let first = index * jurat_log::TILE_WIDTH as u64;
             for (place, entry) in (first..).zip(opened.bundle(index)?) {
@@ -86,7 +96,7 @@ impl LogChoice {
                     .map_err(|reason| Failure::False(format!("entry {place}: {reason}")))?;
             }
         }
-        let Fold { mut registry, operations, batch, refusals, refused } = fold;
+        let Fold { mut registry, operations, batch, refusals, refused, .. } = fold;
         if batch.is_some_and(|(sequence, _)| sequence > stamp.sequence) {
             return Err(Failure::False(
                 "the log has operations of later batches than its checkpoint's".into(),
@@ -128,8 +138,10 @@ impl Replayed {
 }
 
 /// A registry on its way through a log.
-struct Fold {
+struct Fold<'h> {
     registry: Registry,
+    /// By which evidence is judged.
+    history: &'h CouncilHistory,
     /// Sequence and time of the batch whose operations follow.
     batch: Option<(u64, OrderedTime)>,
     operations: u64,
@@ -149,9 +161,9 @@ pub(super) struct Refusal {
     pub(super) reason: String,
 }
 
-impl Fold {
-    const fn new(registry: Registry) -> Self {
-        Self { registry, batch: None, operations: 0, refusals: Vec::new(), refused: 0 }
+impl<'h> Fold<'h> {
+    const fn new(registry: Registry, history: &'h CouncilHistory) -> Self {
+        Self { registry, history, batch: None, operations: 0, refusals: Vec::new(), refused: 0 }
     }
 
     fn take(&mut self, index: u64, entry: &[u8]) -> Result<(), String> {
@@ -192,9 +204,10 @@ impl Fold {
 
     /// Lets the registry judge an operation; the outer error is about its bytes and signatures.
     fn apply(&mut self, operation: &OpaqueOperation) -> Result<Result<(), OrderRefusal>, String> {
-        let (_, time) = self.batch.ok_or("an operation with no time before it")?;
+        let (sequence, time) = self.batch.ok_or("an operation with no time before it")?;
         let signed = SignedOperation::decode(operation.as_bytes()).map_err(|error| error.to_string())?;
         let checked = signed.verify(self.registry.network()).map_err(|error| error.to_string())?;
+        let checked = judge_evidence(&Arc::new(checked), self.history, Sequence(sequence));
         Ok(self.registry.apply(&checked, time).map(drop).map_err(OrderRefusal::from))
     }
 
@@ -205,17 +218,28 @@ impl Fold {
 
 #[cfg(test)]
 mod tests {
-    use jurat_crypto::{NetworkId, SigningKey};
-    use jurat_log::{OpaqueOperation, UnixMillis};
+    use std::sync::LazyLock;
+
+    use jurat_crypto::{NetworkId, Seed, SigningKey};
+    use jurat_log::{OpaqueOperation, Origin, UnixMillis};
     use jurat_trust::{Act, FederationId, Operation};
 
     use super::*;
+    use crate::core::{Genesis, Member, MemberName};
 
     const NETWORK: NetworkId = NetworkId(Digest::from_bytes([7; 32]));
 
-    fn fold() -> Fold {
+    /// Nobody is accused, so it does not matter whose it is.
+    static HISTORY: LazyLock<CouncilHistory> = LazyLock::new(|| {
+        let origin = Origin::new("log.example/council").unwrap();
+        let name = MemberName::new("lab").unwrap();
+        let member = Member::of_seed(name, &origin, &Seed::from_bytes([1; 32])).unwrap();
+        CouncilHistory::new(Genesis::new(origin, vec![member]).unwrap()).unwrap()
+    });
+
+    fn fold() -> Fold<'static> {
         let (id, key) = (FederationId::new("fed:lab").unwrap(), key().verifying_key());
-        Fold::new(Registry::founded_by(NETWORK, [(id, key)]).unwrap())
+        Fold::new(Registry::founded_by(NETWORK, [(id, key)]).unwrap(), &HISTORY)
     }
 
     fn key() -> SigningKey {

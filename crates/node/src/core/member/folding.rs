@@ -12,7 +12,9 @@ use jurat_pbft::{Batch, RequestDigest, Sequence};
 use jurat_trust::{CheckedOperation, KeyBytes, KeyStanding, OrderedTime, Registry};
 
 use super::Core;
-use crate::core::{CheckedEntry, Halt, Ledger, OrderRefusal, checking::Content};
+use crate::core::{
+    CheckedEntry, CouncilHistory, Halt, Ledger, OrderRefusal, checking::Content, judge_evidence,
+};
 
 /// What became of a batch's entries.
 #[derive(Default)]
@@ -28,10 +30,18 @@ pub(super) struct Folded {
 impl CheckedEntry {
     /// Whether this entry would count if it were ordered now. The order decides, this only
     /// spares those who ask the wait.
-    pub fn judge(&self, registry: &Registry, at: OrderedTime) -> Result<(), OrderRefusal> {
+    pub fn judge(
+        &self,
+        registry: &Registry,
+        history: &CouncilHistory,
+        at: OrderedTime,
+    ) -> Result<(), OrderRefusal> {
         match self.content() {
             Content::Attestation(key) => judge_attestor(registry, key),
-            Content::Operation(operation) => Ok(registry.check(operation, at)?),
+            Content::Operation(operation) => {
+                let operation = judge_evidence(operation, history, Sequence(u64::MAX));
+                Ok(registry.check(&operation, at)?)
+            }
             Content::CouncilChange | Content::OrderedTime => Ok(()),
         }
     }
@@ -84,13 +94,11 @@ impl<L: Ledger> Core<L> {
         for entry in entries {
             let verdict = match entry.content() {
                 Content::Attestation(key) => judge_attestor(&self.registry, key),
-                Content::Operation(operation) => match self.registry.apply(operation, at) {
-                    Ok(_) => {
-                        folded.operations.push(operation.clone());
-                        Ok(())
-                    }
-                    Err(rejection) => Err(OrderRefusal::Operation(rejection)),
-                },
+                Content::Operation(operation) => {
+                    let operation = judge_evidence(operation, &self.history, sequence);
+                    let applied = self.registry.apply(&operation, at);
+                    applied.map(|_| folded.operations.push(operation)).map_err(OrderRefusal::Operation)
+                }
                 Content::CouncilChange | Content::OrderedTime => Ok(()),
             };
             needs_time |= entry.is_operation() || verdict.is_err();

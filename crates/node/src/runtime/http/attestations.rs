@@ -131,7 +131,7 @@ fn wait_of(
 }
 
 /// Reads a body, if there is room for what it says it has. The room is given back with the guard.
-async fn take_body(
+pub(super) async fn take_body(
     shared: &Shared,
     headers: &HeaderMap,
     body: Body,
@@ -302,8 +302,9 @@ async fn submit_checked(
 
 /// Whether an entry would be refused if it were ordered now.
 async fn foresee(shared: &Arc<Shared>, entry: &CheckedEntry) -> Result<(), OrderRefusal> {
-    let judge = |entry: &CheckedEntry, registry: &jurat_trust::Registry| {
-        entry.judge(registry, registry.time().max(OrderedTime(unix_millis())))
+    let history = shared.history.borrow().clone();
+    let judge = move |entry: &CheckedEntry, registry: &jurat_trust::Registry| {
+        entry.judge(registry, &history, registry.time().max(OrderedTime(unix_millis())))
     };
     if !entry.is_operation() {
         // Keys that went out of use never come back, so what was known lately will do.
