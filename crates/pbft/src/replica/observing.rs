@@ -84,7 +84,7 @@ impl Replica {
         self.fetching.is_some()
     }
 
-    /// Whether a [`Ready::wanted`] asked for this request's body and it has not come.
+    /// Whether a [`Ready::wanted`](crate::Ready::wanted) asked for this request's body and it has not come.
     #[must_use]
     pub fn is_wanted(&self, digest: &RequestDigest) -> bool {
         self.slots.values().any(|slot| slot.misses(digest))
