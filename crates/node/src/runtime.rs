@@ -48,7 +48,7 @@ pub use journal_writer::{Job, JournalStats, Released, write_jobs};
 pub use ledger::StoredLedger;
 pub(crate) use mirror::{Getter, LogShown, MAX_MIRRORS, Source, SourceError};
 pub(crate) use mirror_server::{serve_mirrors, sync_mirrors};
-pub(crate) use outgoing::{Outgoing, TlsError, root_cause};
+pub(crate) use outgoing::{Dialer, Outgoing, TlsError, root_cause};
 pub use receipts::{NoReceipt, ReceiptAnswer, Receipts};
 pub use search::{Found, FoundAttestation, FoundSubject, MAX_SEARCH_RESULTS, Search, search};
 pub use status::{MemberStatus, Status};
@@ -149,6 +149,7 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let clock = clock::Clock::start();
     let outgoing = Outgoing::new(&config.outgoing, config.mirror.timeout())?;
+    let dialer = reach_proxy(&config.outgoing).await?;
     // Before anything on disk is touched: is it ours, and can we be reached at all?
     let dir = open_data(&config, &files)?;
     let peer_listener = listen("links", config.peer.listen, "--peer-listen").await?;
@@ -211,7 +212,7 @@ pub async fn run(
         body_room: http::body_room(),
         http_stats: http::HttpStats::default(),
     });
-    let links = Links::new(genesis.network(), seed, peers, link_counters, events, bulletins.clone());
+    let links = Links::new(dialer, genesis.network(), seed, peers, link_counters, events, bulletins.clone());
     say_where_it_stands(&core);
     let driver = Driver {
         name: own.name.clone(),
@@ -258,6 +259,27 @@ pub async fn run(
         Stopped::Halt(halt) => RunError::Stopped(halt.to_string()),
         Stopped::Disk(message) => RunError::Stopped(message),
     })
+}
+
+/// How long the proxy may take to answer at the start.
+const PROXY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How to reach others. A node that is to use a proxy and has none does not start.
+async fn reach_proxy(config: &OutgoingConfig) -> Result<Dialer, RunError> {
+    let dialer = Dialer::new(config.proxy);
+    let checked = tokio::time::timeout(PROXY_PATIENCE, dialer.check()).await;
+    let failed = |reason: String| {
+        RunError::Outgoing(format!(
+            "{reason}; start the proxy, or remove outgoing.proxy to connect without it"
+        ))
+    };
+    match checked {
+        Ok(checked) => checked.map_err(|error| failed(error.to_string()))?,
+        Err(_) => {
+            return Err(failed(format!("the proxy has not answered in {} s", PROXY_PATIENCE.as_secs())));
+        }
+    }
+    Ok(dialer)
 }
 
 /// What a data directory holds when a node starts.

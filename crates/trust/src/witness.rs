@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Event, FederationId, OrderedTime, Parameter, ProposalId, Registry, Rejection, Score, Status,
@@ -122,9 +122,9 @@ impl Registry {
 }
 
 /// What a proposal has and what it lacks.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Requirements {
-    /// Whom it affects.
+    /// Whom it affects, the proposer included.
     pub affected: Vec<FederationId>,
     /// Which of them approved.
     pub approved: Vec<FederationId>,

@@ -98,6 +98,9 @@ struct OutgoingArguments {
     /// Root certificates (PEM) that are trusted for https, besides those of the machine
     #[arg(long, env = "JURAT_OUTGOING_ROOTS", value_name = "FILE")]
     roots: Option<PathBuf>,
+    /// A SOCKS5 proxy through which all sources are reached
+    #[arg(long, env = "JURAT_OUTGOING_PROXY", value_name = "ADDRESS")]
+    proxy: Option<SocketAddr>,
 }
 
 impl OutgoingArguments {
@@ -107,6 +110,7 @@ impl OutgoingArguments {
         if dir.join("node.toml").exists() {
             outgoing = Config::read(dir).map_err(Failure::unreachable)?.outgoing;
         }
+        outgoing.proxy = self.proxy.or(outgoing.proxy);
         if self.roots.is_some() {
             outgoing.roots.clone_from(&self.roots);
         }

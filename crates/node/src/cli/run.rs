@@ -76,6 +76,9 @@ pub(super) struct Arguments {
     /// MiB of content of bulletins that are kept
     #[arg(long, env = "JURAT_BULLETINS_TOTAL_MIB", value_name = "MIB")]
     bulletins_total_mib: Option<usize>,
+    /// A SOCKS5 proxy through which all connections to others go; without it the node does not start
+    #[arg(long, env = "JURAT_OUTGOING_PROXY", value_name = "ADDRESS")]
+    outgoing_proxy: Option<SocketAddr>,
     /// What to log: error, warn, info, debug, trace, or a filter
     #[arg(long, env = "JURAT_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
@@ -106,6 +109,9 @@ impl Arguments {
         set(&mut config.mirrors, self.mirrors.as_ref());
         set(&mut config.mirror.interval, self.mirror_interval.as_ref());
         set(&mut config.mirror.timeout, self.mirror_timeout.as_ref());
+        if self.outgoing_proxy.is_some() {
+            config.outgoing.proxy = self.outgoing_proxy;
+        }
         if self.outgoing_roots.is_some() {
             config.outgoing.roots.clone_from(&self.outgoing_roots);
         }

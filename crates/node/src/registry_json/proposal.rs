@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use jurat_trust::{
     ActionType, Description, FederationId, Outcome, ProposalId, ProposalStatus, ProposalView, Proposals,
-    Registry, Rejection, TeamId,
+    Registry, Rejection, Requirements, TeamId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -112,22 +112,9 @@ pub struct TestimonyShown {
 pub struct RequirementsShown {
     /// Its id, hex.
     pub proposal: String,
-    /// Where it stands.
-    pub status: ProposalStatus,
-    /// Whom it affects, the proposer included.
-    pub affected: Vec<FederationId>,
-    /// Which of them approved.
-    pub approved: Vec<FederationId>,
-    /// Which did not.
-    pub missing: Vec<FederationId>,
-    /// Who witnessed it.
-    pub witnesses: Vec<FederationId>,
-    /// Whether it needs a witness from outside.
-    pub external_witness_needed: bool,
-    /// Whether it has one.
-    pub external_witness_present: bool,
-    /// Whether it has all it needs.
-    pub all_met: bool,
+    /// Those.
+    #[serde(flatten)]
+    pub requirements: Requirements,
 }
 
 impl From<ProposalView> for ProposalBrief {
@@ -208,16 +195,5 @@ pub(super) fn shown(registry: &Registry, id: &ProposalId) -> Result<ProposalShow
 }
 
 pub(super) fn requirements(registry: &Registry, id: &ProposalId) -> Result<RequirementsShown, Rejection> {
-    let needs = registry.requirements(id)?;
-    Ok(RequirementsShown {
-        proposal: id.to_string(),
-        status: needs.status,
-        affected: needs.affected,
-        approved: needs.approved,
-        missing: needs.missing,
-        witnesses: needs.witnesses,
-        external_witness_needed: needs.external_witness_needed,
-        external_witness_present: needs.external_witness_present,
-        all_met: needs.all_met,
-    })
+    Ok(RequirementsShown { proposal: id.to_string(), requirements: registry.requirements(id)? })
 }

@@ -48,7 +48,7 @@ pub struct Config {
     /// How other logs are mirrored.
     #[serde(default)]
     pub mirror: MirrorConfig,
-    /// How other servers are reached over HTTP.
+    /// How others are reached.
     #[serde(default)]
     pub outgoing: OutgoingConfig,
     /// How many bulletins are kept.
@@ -116,13 +116,17 @@ impl Default for MirrorConfig {
     }
 }
 
-/// How other servers are reached over HTTP.
+/// How others are reached.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutgoingConfig {
     /// Root certificates (PEM) that are trusted for `https`, besides those of the machine.
     #[serde(default)]
     pub roots: Option<PathBuf>,
+    /// A SOCKS5 proxy, such as that of Tor. All connections to others go through it then, those to members
+    /// and to the sources of mirrored logs alike, and only it looks up names.
+    #[serde(default)]
+    pub proxy: Option<SocketAddr>,
 }
 
 /// How many bulletins are kept. What comes beyond is refused, and the price rises before that.

@@ -1,6 +1,8 @@
-//! Requests to other machines, over HTTP and HTTPS: one client for the node and the commands.
+//! Requests to other machines, over HTTP and HTTPS, directly or through a proxy: one client for the
+//! node and the commands.
 
 mod connector;
+mod dialer;
 mod tls;
 
 use std::time::Duration;
@@ -15,6 +17,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
+pub(crate) use dialer::Dialer;
 pub(crate) use tls::TlsError;
 
 use super::config::OutgoingConfig;

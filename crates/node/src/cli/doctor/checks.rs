@@ -179,6 +179,15 @@ fn members(config: &Config) -> Vec<Finding> {
             "is it down, or a firewall between, or the address in [peer.addresses] old?",
         ),
     };
+    if let Some(proxy) = config.outgoing.proxy {
+        // No name may be looked up, nor anybody be reached without it.
+        return vec![match TcpStream::connect_timeout(&proxy, CONNECT) {
+            Ok(_) => Finding::ok("proxy", format!("somebody listens at {proxy}")),
+            Err(error) => {
+                Finding::wrong("proxy", format!("{proxy}: {error}"), "start it: without it the node does not")
+            }
+        }];
+    }
     config.peer.addresses.iter().map(finding).collect()
 }
 

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let proposal = arguments.proposal;
     let requirements: AsOf<RequirementsShown> = registry.ask(&Query::Requirements(proposal))?;
     let mut checked = Checked { requirements, eligible_witnesses: Vec::new(), risks: Vec::new() };
-    let needs = &checked.requirements.answer;
+    let needs = &checked.requirements.answer.requirements;
     if needs.status == ProposalStatus::Pending {
         let shown: AsOf<ProposalShown> = registry.ask(&Query::Proposal(proposal))?;
         let (proposer, excluded) = (shown.answer.proposer, needs.affected.clone());
@@ -53,14 +53,14 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         }
     }
     output.result(&checked, || describe(&checked));
-    match checked.requirements.answer.status {
+    match checked.requirements.answer.requirements.status {
         ProposalStatus::Approved => Ok(()),
         status => Err(Failure::False(format!("the proposal is {status}"))),
     }
 }
 
 fn describe(checked: &Checked) -> String {
-    let needs = &checked.requirements.answer;
+    let needs = &checked.requirements.answer.requirements;
     let list = |ids: &[FederationId]| match ids {
         [] => "nobody".into(),
         ids => ids.iter().map(FederationId::as_str).collect::<Vec<_>>().join(", "),
@@ -72,7 +72,7 @@ fn describe(checked: &Checked) -> String {
     };
     let mut text = format!(
         "proposal {}: {}\n  approved by  {}\n  missing      {}\n  witness      {witness}",
-        needs.proposal,
+        checked.requirements.answer.proposal,
         needs.status,
         list(&needs.approved),
         list(&needs.missing)

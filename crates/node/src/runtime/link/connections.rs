@@ -25,6 +25,7 @@ use super::{
     channel::{ChannelError, Receiver, Sender},
     handshake::{HandshakeError, Role, shake_hands},
 };
+use crate::runtime::outgoing::Dialer;
 use crate::{
     codec,
     core::{Event, Frame},
@@ -52,6 +53,7 @@ pub(crate) struct Links {
     network: NetworkId,
     seed: Seed,
     peers: Arc<Peers>,
+    dialer: Dialer,
     counters: Arc<LinkCounters>,
     events: mpsc::Sender<Event>,
     bulletins: Arc<Bulletins>,
@@ -60,6 +62,7 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) fn new(
+        dialer: Dialer,
         network: NetworkId,
         seed: Seed,
         peers: Arc<Peers>,
@@ -68,7 +71,7 @@ impl Links {
         bulletins: Arc<Bulletins>,
     ) -> Arc<Self> {
         let next_link = AtomicU64::new(1);
-        Arc::new(Self { network, seed, peers, counters, events, bulletins, next_link })
+        Arc::new(Self { dialer, network, seed, peers, counters, events, bulletins, next_link })
     }
 
     /// Listens, and dials those with higher ids, until `stop` changes.
@@ -140,7 +143,7 @@ impl Links {
     async fn keep_dialling(self: Arc<Self>, member: ReplicaId, address: String) {
         let mut backoff = Backoff::new(REDIAL.0, REDIAL.1);
         loop {
-            match timeout(CONNECT, TcpStream::connect(&address)).await {
+            match timeout(CONNECT, self.dialer.connect(&address)).await {
                 Ok(Ok(mut stream)) => {
                     let connected = Instant::now();
                     if let Some((session, member)) =

@@ -1,7 +1,7 @@
-//! Connections of the HTTP client: TCP, and TLS over it where the URL says `https`.
+//! Connections of the HTTP client: TCP, through a proxy or not, and TLS over it where the URL says
+//! `https`.
 
 use std::{
-    error::Error,
     io,
     pin::Pin,
     sync::Arc,
@@ -14,7 +14,7 @@ use hyper::{
     rt::{Read, ReadBufCursor, Write},
 };
 use hyper_util::{
-    client::legacy::connect::{Connected, Connection, HttpConnector},
+    client::legacy::connect::{Connected, Connection},
     rt::TokioIo,
 };
 use tokio::{
@@ -23,14 +23,19 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::tls::{Tls, TlsError};
+use super::{
+    dialer::Dialer,
+    tls::{Tls, TlsError},
+};
 use crate::runtime::config::OutgoingConfig;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    #[error("no connection")]
-    Tcp(#[source] Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    Tcp(#[from] io::Error),
+    #[error("no connection within {0} s")]
+    NoAnswer(u64),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("no TLS handshake within {0} s")]
@@ -40,18 +45,15 @@ pub(crate) enum ConnectError {
 /// Makes the connections.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
-    tcp: HttpConnector,
+    dialer: Dialer,
     tls: Arc<Tls>,
     timeout: Duration,
 }
 
 impl Connector {
     pub(super) fn new(config: &OutgoingConfig, timeout: Duration) -> Result<Self, TlsError> {
-        let mut tcp = HttpConnector::new();
-        tcp.set_connect_timeout(Some(timeout));
-        tcp.set_nodelay(true);
-        tcp.enforce_http(false);
-        Ok(Self { tcp, tls: Arc::new(Tls::new(config.roots.as_deref())?), timeout })
+        let dialer = Dialer::new(config.proxy);
+        Ok(Self { dialer, tls: Arc::new(Tls::new(config.roots.as_deref())?), timeout })
     }
 }
 
@@ -60,16 +62,21 @@ impl Service<Uri> for Connector {
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        self.tcp.poll_ready(context).map_err(|error| ConnectError::Tcp(error.into()))
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, url: Uri) -> Self::Future {
         let is_tls = url.scheme_str() == Some("https");
         let host = url.host().unwrap_or_default().to_owned();
-        let (dialled, tls, patience) = (self.tcp.call(url), self.tls.clone(), self.timeout);
+        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let (dialer, tls, patience) = (self.dialer, self.tls.clone(), self.timeout);
         Box::pin(async move {
-            let tcp = dialled.await.map_err(|error| ConnectError::Tcp(error.into()))?.into_inner();
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            let Ok(tcp) = timeout(patience, dialer.connect_to(bare, port)).await else {
+                return Err(ConnectError::NoAnswer(patience.as_secs()));
+            };
+            let tcp = tcp?;
             if !is_tls {
                 return Ok(Stream::new(tcp));
             }
