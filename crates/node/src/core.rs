@@ -50,5 +50,5 @@ pub use member::{Core, Counters, Keys, Standing, View, judge_attestor};
 pub use neighbours::{MAX_FORMER_MEMBERS, former_members};
 pub use newcomer::{AddressError, HttpUrl, Newcomer, NewcomerError, PeerAddress};
 pub use record::Record;
-pub use recovery::{Position, RecoverError, State, StateError};
+pub use recovery::{Position, RecoverError, State, StateError, StateToStore};
 pub use refusal::OrderRefusal;

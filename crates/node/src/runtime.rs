@@ -172,7 +172,11 @@ pub async fn run(
     let board = (genesis.rules(), config.bulletins.limits());
     let (bulletins, bulletins_thread) =
         bulletins::Bulletins::start(&dir, board, owner, clock, peers.clone(), back.clone())?;
-    let owner_listener = bulletins::listen(dir.path())?;
+    // Such a path may have about a hundred bytes; a log is kept under a longer one all the same.
+    let owner_listener = bulletins::listen(dir.path()).inspect_err(|error| {
+        let path = owner_socket(dir.path());
+        warn!(%error, path = %path.display(), "no socket for the node's owner, so no `jurat dm`");
+    });
     let keeper = EvidenceKeeper::new(&dir);
     let evidence_stats = keeper.stats().clone();
     let DiskThreads { jobs, stored_later, journal_thread, store_thread } =
@@ -236,7 +240,12 @@ pub async fn run(
     // The other tasks stop when the driver does, whatever the reason.
     let (stop_tasks, stopped) = watch::channel(false);
     let links_task = tokio::spawn(links.run(peer_listener, stopped.clone()));
-    let owner_task = tokio::spawn(bulletins::serve(owner_listener, bulletins.clone(), stopped.clone()));
+    let (for_owner, owner_stop) = (bulletins.clone(), stopped.clone());
+    let owner_task = tokio::spawn(async move {
+        if let Ok(listener) = owner_listener {
+            bulletins::serve(listener, for_owner, owner_stop).await;
+        }
+    });
     let mirror_task = tokio::spawn(mirrors.run(stopped.clone()));
     let (router, max_connections) = (http::router(shared.clone()), config.http.max_connections);
     let refused = move || {
@@ -309,7 +318,7 @@ impl OnDisk {
         let records = records.collect::<Result<Vec<_>, _>>().map_err(RunError::Record)?;
         let state: Option<State> = match &*state {
             [] => None,
-            bytes => Some(State::decode(bytes).map_err(RunError::State)?),
+            bytes => Some(State::decode(bytes, store.snapshot()?.as_deref()).map_err(RunError::State)?),
         };
         Ok(Self { ledger: StoredLedger::new(store)?, state, journal: recovered.journal, records })
     }

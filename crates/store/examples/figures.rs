@@ -139,7 +139,7 @@ fn log(root: &Path) -> Result<()> {
             })?;
             appending += start.elapsed();
             let start = Instant::now();
-            store.plan_flush(*b"state")?.map(FlushPlan::write).transpose()?;
+            store.plan_flush(*b"state", None)?.map(FlushPlan::write).transpose()?;
             flushing += start.elapsed();
         }
         #[expect(clippy::cast_precision_loss, reason = "a million")]
@@ -208,7 +208,7 @@ fn subjects(root: &Path) -> Result<()> {
                     let flush = batch.sequence.is_multiple_of(20);
                     store.append(batch)?;
                     if flush {
-                        store.plan_flush(*b"state")?.map(FlushPlan::write).transpose()?;
+                        store.plan_flush(*b"state", None)?.map(FlushPlan::write).transpose()?;
                     }
                     *time += start.elapsed();
                 }

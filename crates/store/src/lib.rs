@@ -23,7 +23,8 @@ pub use journal::{
 pub use log_store::{
     Batch, BatchOrigin, Damage, Finding, FlushPlan, FsckReport, LogEntry, LogError, LogHead, LogReader,
     LogStore, MAX_CHECKPOINT_BYTES, MAX_ENTRIES_READ, MAX_ENTRY_BYTES_READ, MAX_FINDINGS, MAX_FOUND,
-    MAX_SEQUENCE_RECORD_BYTES, MAX_STATE_BYTES, MAX_UNFLUSHED_BYTES, SequenceRecord, fsck,
+    MAX_SEQUENCE_RECORD_BYTES, MAX_SNAPSHOT_BYTES, MAX_STATE_BYTES, MAX_UNFLUSHED_BYTES, SequenceRecord,
+    fsck,
 };
 pub use mirror_dir::{MAX_SOURCE_BYTES, MAX_SOURCES, MirrorDir, MirrorDirError, MirrorWriter, MirroredLog};
 pub use vfs::{Fault, Lock, MemFs, Operation, StdFs, Step, Survivors, Vfs, VfsFile};

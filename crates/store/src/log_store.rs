@@ -47,6 +47,9 @@ pub const MAX_CHECKPOINT_BYTES: usize = 1 << 20;
 /// The longest state that a caller may keep with a flush, in bytes.
 pub const MAX_STATE_BYTES: usize = 64 << 20;
 
+/// The longest snapshot that a caller may keep with a flush, in bytes.
+pub const MAX_SNAPSHOT_BYTES: usize = 1 << 30;
+
 /// The most entries, records and checkpoints that may wait to be flushed, in bytes.
 pub const MAX_UNFLUSHED_BYTES: usize = 1 << 30;
 
@@ -208,6 +211,11 @@ impl LogStore {
         Ok((Self { shared, subjects }, flushed.state))
     }
 
+    /// The snapshot that was flushed last, if there is one.
+    pub fn snapshot(&self) -> Result<Option<Arc<[u8]>>, LogError> {
+        self.shared.index.snapshot()
+    }
+
     /// A handle for reading.
     pub fn reader(&self) -> LogReader {
         LogReader(Arc::clone(&self.shared))
@@ -239,14 +247,25 @@ impl LogStore {
     }
 
     /// Plans to flush everything appended and all checkpoints put so far. `state` is kept with it
-    /// and returned by [`open`](Self::open): whatever the caller needs to go on from this point.
+    /// and returned by [`open`](Self::open): whatever the caller needs to go on from this point. What
+    /// of that is long and changes seldom goes into `snapshot`; without one, that of an earlier flush
+    /// stays.
     ///
     /// `None` if there is nothing to flush, or while another flush is under way. If an earlier plan
     /// was dropped unwritten it's returned again, so look at [`FlushPlan::head`].
-    pub fn plan_flush(&mut self, state: impl Into<Arc<[u8]>>) -> Result<Option<FlushPlan>, LogError> {
+    pub fn plan_flush(
+        &mut self,
+        state: impl Into<Arc<[u8]>>,
+        snapshot: Option<Arc<[u8]>>,
+    ) -> Result<Option<FlushPlan>, LogError> {
         let state = state.into();
-        if state.len() > MAX_STATE_BYTES {
-            return Err(LogError::TooLong { what: "the state", len: state.len(), max: MAX_STATE_BYTES });
+        let snapshot_len = snapshot.as_ref().map_or(0, |snapshot| snapshot.len());
+        for (what, len, max) in
+            [("the state", state.len(), MAX_STATE_BYTES), ("the snapshot", snapshot_len, MAX_SNAPSHOT_BYTES)]
+        {
+            if len > max {
+                return Err(LogError::TooLong { what, len, max });
+            }
         }
         let mut memory = self.shared.memory_mut();
         match memory.flush {
@@ -254,7 +273,7 @@ impl LogStore {
             Flush::UnderWay => return Ok(None),
             Flush::Idle => {}
         }
-        let Some(frozen) = memory.freeze(state) else { return Ok(None) };
+        let Some(frozen) = memory.freeze(state, snapshot) else { return Ok(None) };
         memory.flush = Flush::UnderWay;
         Ok(Some(FlushPlan::new(Arc::clone(&self.shared), frozen)))
     }

@@ -52,8 +52,12 @@ impl Node {
         let (mut store, state) = LogStore::open(&dir)?;
         let Recovered { journal, records, .. } = Journal::open(&dir)?;
         let mut model = Model::default();
-        // The state kept with the flush says how the log came about.
-        for count in state.chunks(8) {
+        // The state kept with the flush says how the log came about, and ends with the snapshot's number.
+        let (counts, number) = state.split_last_chunk().unwrap_or((&[], &[0; 8]));
+        if store.snapshot()?.unwrap_or_else(|| Arc::from([0; 8])) != Arc::from(*number) {
+            return Err("the snapshot isn't that of the state".into());
+        }
+        for count in counts.chunks(8) {
             model.append(u64::from_be_bytes(count.try_into()?));
         }
         if store.reader().head() != model.head() {
@@ -84,7 +88,12 @@ impl Node {
 
     fn plan(&mut self, model: &Model) -> Result<Option<FlushPlan>, Box<dyn Error>> {
         let counts: Vec<[u8; 8]> = model.sequences.iter().map(|(_, count)| count.to_be_bytes()).collect();
-        Ok(self.store.plan_flush(counts.concat())?)
+        // Another snapshot with every second sequence; else what is there stays.
+        let number = model.sequences.len() as u64;
+        let snapshot: Option<Arc<[u8]>> = number.is_multiple_of(2).then(|| Arc::from(number.to_be_bytes()));
+        let stored = self.store.snapshot()?;
+        let named = snapshot.clone().or(stored).unwrap_or_else(|| Arc::from([0; 8]));
+        Ok(self.store.plan_flush([&counts.concat(), &*named].concat(), snapshot)?)
     }
 
     fn flush(&mut self, promised: &mut Promised) -> Result<(), Box<dyn Error>> {

@@ -103,15 +103,15 @@ fn appending_and_reading_go_on_while_a_flush_is_written() {
         model.append(count);
     };
     append(&mut store, &mut model, 600);
-    let plan = store.plan_flush(*b"600").unwrap().unwrap();
+    let plan = store.plan_flush(*b"600", None).unwrap().unwrap();
     let planned = model.head();
     append(&mut store, &mut model, 300);
-    assert!(store.plan_flush(*b"900").unwrap().is_none(), "one at a time");
+    assert!(store.plan_flush(*b"900", None).unwrap().is_none(), "one at a time");
     model.check(&store.reader()).unwrap();
     // Given up and planned again, it's the same one.
     drop(plan);
     model.check(&store.reader()).unwrap();
-    let plan = store.plan_flush(*b"900").unwrap().unwrap();
+    let plan = store.plan_flush(*b"900", None).unwrap().unwrap();
     assert_eq!(plan.head(), planned);
     let reader = store.reader();
     std::thread::scope(|threads| {
@@ -235,7 +235,7 @@ fn a_newer_checkpoint_of_one_size_takes_the_place_of_the_older() {
     let latest = || reader.latest_checkpoint().unwrap().unwrap();
     let expected = |note: &str| (size(9), Arc::from(note));
     reader.put_checkpoint(size(9), "three signatures").unwrap();
-    let plan = store.plan_flush(*b"").unwrap().unwrap();
+    let plan = store.plan_flush(*b"", None).unwrap().unwrap();
     reader.put_checkpoint(size(9), "four signatures").unwrap();
     assert_eq!(latest(), expected("four signatures"));
     plan.write().unwrap();

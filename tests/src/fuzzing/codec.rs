@@ -2,7 +2,7 @@
 
 use jurat::{
     codec::{decode, encode},
-    core::{Core, EntryBytes, Frame, Keys, Limits, MemberSignatures, Record, State},
+    core::{Core, EntryBytes, Frame, Keys, Limits, MemberSignatures, Record, State, StateToStore},
 };
 use jurat_crypto::{Digest, Signature};
 use jurat_pbft::EpochLink;
@@ -34,10 +34,18 @@ pub(super) fn record(input: &[u8]) -> Option<()> {
 }
 
 pub(super) fn state(input: &[u8]) -> Option<()> {
-    let state = State::decode(input).ok()?;
-    let written = state.encode();
-    assert_eq!(State::decode(&written).expect("what was written can be read").encode(), written);
+    let (length, rest) = input.split_first_chunk()?;
+    let (state, snapshot) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    let written = store(&State::decode(state, Some(snapshot)).ok()?);
+    assert_eq!(written.state, state);
+    let again = State::decode(&written.state, written.snapshot.as_deref());
+    let again = store(&again.expect("what was written can be read"));
+    assert_eq!((again.state, again.snapshot), (written.state, written.snapshot));
     Some(())
+}
+
+fn store(state: &State) -> StateToStore {
+    StateToStore::new(&state.position, &state.registry, 0, None)
 }
 
 pub(super) fn frame_seeds() -> Vec<Seed> {
@@ -80,5 +88,7 @@ pub(super) fn state_seeds() -> Vec<Seed> {
         [],
         jurat_pbft::Now::default(),
     );
-    vec![seed("genesis", core.expect("a member").state().encode())]
+    let StateToStore { state, snapshot, .. } = core.expect("a member").state(None);
+    let length = u32::try_from(state.len()).expect("a short state").to_be_bytes();
+    vec![seed("genesis", [&length[..], &state, &snapshot.expect("the first has one")].concat())]
 }

@@ -199,7 +199,8 @@ impl World {
     /// Stores the log; the journal may be shortened then, or later.
     fn store(&mut self, rotate: bool) {
         self.sync();
-        self.disk.state = Some(self.core.state());
+        let (position, registry) = (self.core.position(), self.core.registry().clone());
+        self.disk.state = Some(State { position, registry });
         self.disk.ledger = self.core.ledger().clone();
         self.step(Event::Stored(self.core.replica().executed()));
         self.sync();
@@ -285,7 +286,7 @@ impl World {
     /// A member signs the last checkpoint as it should.
     fn cosign(&mut self, from: ReplicaId, seconds: u8) {
         self.sync();
-        let Some(stamp) = self.core.state().position.stamp else { return };
+        let Some(stamp) = self.core.position().stamp else { return };
         let (size, root) = self.core.ledger().head();
         let checkpoint =
             Checkpoint::stamped(fixtures::origin(), size, root, stamp.into(), &SubjectRoot::EMPTY);

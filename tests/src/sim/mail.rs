@@ -42,7 +42,7 @@ impl World {
         if let Some(traitor) = &mut self.traitors[p] {
             if let Some(core) = self.processes[p].running.as_ref().map(|running| &running.core) {
                 (traitor.view, traitor.sequence) = (core.replica().view(), core.replica().executed());
-                traitor.stamp = core.state().position.stamp.map(Into::into);
+                traitor.stamp = core.position().stamp.map(Into::into);
                 traitor.council = core.replica().council().clone();
             }
             let mut twisted = Vec::new();
@@ -71,7 +71,7 @@ impl World {
             return None;
         }
         let core = self.processes[p].core()?;
-        let stamp = core.state().position.stamp?.into();
+        let stamp = core.position().stamp?.into();
         let (size, root) = (core.ledger().head().0, jurat_crypto::Digest::of(b"another"));
         Some(Frame::Signatures(cosign(
             &self.setting,

@@ -279,7 +279,7 @@ impl Running {
         if self.storing {
             return Ok(());
         }
-        let state = self.core.state().encode();
+        let state = self.core.state(self.core.ledger().ledger.stored_operations());
         let plan = self.core.ledger_mut().ledger.plan_flush(state).map_err(|error| error.to_string())?;
         if let Some(plan) = plan {
             self.storing = true;

@@ -23,7 +23,7 @@ use super::{
     cosigning::{Cosigning, Mark},
     electorate::Electorate,
     pool::Pool,
-    recovery::{Executed, Position, State},
+    recovery::{Executed, Position, StateToStore},
 };
 pub(super) use changing::Ending;
 pub use changing::Standing;
@@ -296,18 +296,24 @@ impl<L: Ledger> Core<L> {
         &self.counters
     }
 
-    /// What to store together with everything executed so far.
+    /// How far the member is.
     #[must_use]
-    pub fn state(&self) -> State {
-        let position = Position {
+    pub fn position(&self) -> Position {
+        Position {
             sequence: self.replica.executed().0,
             time: self.registry.time().0,
             council: self.history.encode(),
             ending: self.ending.clone(),
             stamp: self.stamp.map(Into::into),
             signed: self.cosigning.last_signed().map(|Mark { size, root, time }| (size.value(), root, time)),
-        };
-        State { position, registry: self.registry.clone() }
+        }
+    }
+
+    /// What to store together with everything executed so far, when the registry was stored last with
+    /// so many operations.
+    #[must_use]
+    pub fn state(&self, stored: Option<u64>) -> StateToStore {
+        StateToStore::new(&self.position(), &self.registry, self.counters.applied_operations, stored)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jurat_crypto::Digest;
 use jurat_log::{BatchStamp, TreeSize, UnixMillis};
 use jurat_pbft::{Batch, BatchTime, CommitProof, Input, Now, Replica, RequestDigest, Sequence};
-use jurat_trust::{Registry, SnapshotError};
+use jurat_trust::{OrderedTime, Registry, SnapshotError};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,13 +18,26 @@ use super::{
 };
 use crate::codec;
 
-/// What a member stores together with its log, so that the journal before it can go.
+/// What a member has stored together with its log, so that the journal before it could go.
 #[derive(Clone, Debug)]
 pub struct State {
     /// How far it is.
     pub position: Position,
     /// The registry.
     pub registry: Registry,
+}
+
+/// The same as it goes to the disk: the registry, which may be long, only if it is another than the
+/// one stored before, except for its time.
+#[derive(Clone, Debug)]
+pub struct StateToStore {
+    /// The position, and the registry's digest.
+    pub state: Vec<u8>,
+    /// The registry.
+    pub snapshot: Option<Vec<u8>>,
+    /// How many operations the registry had taken since the start: two with as many, of one run, differ
+    /// in nothing but their time.
+    pub operations: u64,
 }
 
 /// How far a member is, and what it needs to go on from there.
@@ -53,30 +66,66 @@ pub enum StateError {
     /// The bytes end before the registry.
     #[error("the state ends within its {0}")]
     Short(&'static str),
+    /// There is a position and no registry.
+    #[error("the state has no registry")]
+    NoRegistry,
+    /// The stored registry, moved to the position's time, is not the one that the state names.
+    #[error("the stored registry has digest {actual} at the state's time, not {expected}")]
+    OtherRegistry {
+        /// The digest in the state.
+        expected: Digest,
+        /// The registry's.
+        actual: Digest,
+    },
     /// The registry.
     #[error("the registry: {0}")]
     Registry(#[from] SnapshotError),
 }
 
-impl State {
-    /// The position in the codec, after its length in 4 bytes, then the registry's digest and its
-    /// snapshot, which has a limit of its own.
+impl StateToStore {
+    /// The position in the codec, after its length in 4 bytes, then the registry's digest. Apart from
+    /// that, unless so many operations were stored already, the digest once more and the snapshot.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        push_block(&mut out, &codec::encode(&self.position));
-        out.extend_from_slice(self.registry.digest().as_bytes());
-        out.extend_from_slice(&self.registry.snapshot());
-        out
+    pub fn new(position: &Position, registry: &Registry, operations: u64, stored: Option<u64>) -> Self {
+        let mut state = Vec::new();
+        push_block(&mut state, &codec::encode(position));
+        let digest = registry.digest();
+        state.extend_from_slice(digest.as_bytes());
+        let snapshot =
+            (stored != Some(operations)).then(|| [&digest.as_bytes()[..], &registry.snapshot()].concat());
+        Self { state, snapshot, operations }
+    }
+}
+
+impl State {
+    /// Reads a state. The registry must have the digest that stands before it, and, at the time of
+    /// the position, the one that stands there.
+    pub fn decode(state: &[u8], snapshot: Option<&[u8]>) -> Result<Self, StateError> {
+        let (position, expected) = Self::split(state)?;
+        let mut reader = Reader::new(snapshot.ok_or(StateError::NoRegistry)?);
+        let own = reader.digest("registry").map_err(|_| StateError::Short("registry"))?;
+        let mut registry = Registry::restore(reader.rest(), &own)?;
+        // Only operations change more than that, and after any there was another snapshot. A time
+        // before the snapshot's changes nothing, so the digest is another.
+        let _ = registry.advance(OrderedTime(position.time));
+        let actual = registry.settle();
+        if actual != expected {
+            return Err(StateError::OtherRegistry { expected, actual });
+        }
+        Ok(Self { position, registry })
     }
 
-    /// Reads a state, whose registry must have the digest that stands before it.
-    pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
-        let mut reader = Reader::new(bytes);
+    /// Reads the position alone.
+    pub fn position(state: &[u8]) -> Result<Position, StateError> {
+        Ok(Self::split(state)?.0)
+    }
+
+    fn split(state: &[u8]) -> Result<(Position, Digest), StateError> {
+        let mut reader = Reader::new(state);
         let short = |_| StateError::Short("position");
         let position = codec::decode(reader.block("position").map_err(short)?)?;
         let digest = reader.digest("registry digest").map_err(|_| StateError::Short("registry digest"))?;
-        Ok(Self { position, registry: Registry::restore(reader.rest(), &digest)? })
+        Ok((position, digest))
     }
 }
 
@@ -283,4 +332,52 @@ pub(super) fn entry_records(entries: &[EntryBytes]) -> Vec<Record> {
         records.push(Record::Entries(record));
     }
     records
+}
+
+#[cfg(test)]
+mod tests {
+    use jurat_crypto::{NetworkId, SigningKey};
+    use jurat_trust::FederationId;
+
+    use super::*;
+
+    fn founded(time: u64) -> (Position, Registry) {
+        let position =
+            Position { sequence: 3, time, council: vec![], ending: None, stamp: None, signed: None };
+        let key = SigningKey::from_seed(&[1; 32]).verifying_key();
+        let founders = [(FederationId::new("fed:one").unwrap(), key)];
+        let mut registry = Registry::founded_by(NetworkId(Digest::of(b"network")), founders).unwrap();
+        registry.advance(OrderedTime(time)).unwrap();
+        registry.settle();
+        (position, registry)
+    }
+
+    #[test]
+    fn the_registry_is_stored_again_only_after_operations() {
+        let (position, mut registry) = founded(1_000);
+        let first = StateToStore::new(&position, &registry, 7, None);
+        let snapshot = first.snapshot.as_deref();
+        let read = State::decode(&first.state, snapshot).unwrap();
+        assert_eq!((read.registry, read.position.sequence), (registry.clone(), 3));
+
+        registry.advance(OrderedTime(5_000)).unwrap();
+        registry.settle();
+        let later = Position { time: 5_000, ..position.clone() };
+        let second = StateToStore::new(&later, &registry, 7, Some(7));
+        assert_eq!(second.snapshot, None);
+        assert_eq!(State::decode(&second.state, snapshot).unwrap().registry, registry);
+        assert!(StateToStore::new(&later, &registry, 8, Some(7)).snapshot.is_some());
+
+        assert!(matches!(State::decode(&second.state, None), Err(StateError::NoRegistry)));
+        // A time that was not reached, or one before the snapshot's.
+        for time in [999, 4_999] {
+            let other = StateToStore::new(&Position { time, ..position.clone() }, &registry, 7, Some(7));
+            let read = State::decode(&other.state, snapshot);
+            assert!(matches!(read, Err(StateError::OtherRegistry { .. })), "{read:?}");
+        }
+        let mut damaged = snapshot.unwrap().to_vec();
+        *damaged.last_mut().unwrap() ^= 1;
+        assert!(matches!(State::decode(&second.state, Some(&damaged)), Err(StateError::Registry(_))));
+        assert!(matches!(State::decode(&second.state, Some(&damaged[..31])), Err(StateError::Short(_))));
+    }
 }

@@ -218,7 +218,7 @@ impl Driver {
 
     /// Plans a flush of the log; says whether there was anything to store.
     fn store(&mut self) -> Result<bool, Stopped> {
-        let state = self.core.state().encode();
+        let state = self.core.state(self.core.ledger().stored_operations());
         let plan = self.core.ledger_mut().plan_flush(state).map_err(|e| Stopped::Disk(e.to_string()))?;
         match plan {
             None => Ok(false),

@@ -6,7 +6,7 @@ use jurat_crypto::Digest;
 use jurat_log::{LeafIndex, SubjectRoot, TreeSize, UnixMillis};
 use jurat_store::{Batch, FlushPlan, LogEntry, LogError, LogReader, LogStore};
 
-use crate::core::{Appended, CheckedEntry, EntryBytes, Ledger, LedgerError};
+use crate::core::{Appended, CheckedEntry, EntryBytes, Ledger, LedgerError, StateToStore};
 
 /// The log of this node's data directory.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct StoredLedger {
     store: LogStore,
     reader: LogReader,
     certified: TreeSize,
+    /// With how many operations the registry was stored last, since the start.
+    operations: Option<u64>,
 }
 
 /// Bytes that may wait to be stored, of entries and of what is derived from them. A disk that can't keep up slows the node down; it must not
@@ -25,7 +27,7 @@ impl StoredLedger {
     pub fn new(store: LogStore) -> Result<Self, LogError> {
         let reader = store.reader();
         let certified = reader.latest_checkpoint()?.map_or(TreeSize::EMPTY, |(size, _)| size);
-        Ok(Self { store, reader, certified })
+        Ok(Self { store, reader, certified, operations: None })
     }
 
     /// The log, for reading.
@@ -35,8 +37,18 @@ impl StoredLedger {
     }
 
     /// Plans to store everything appended so far. None if there is nothing, or a flush is under way.
-    pub fn plan_flush(&mut self, state: Vec<u8>) -> Result<Option<FlushPlan>, LogError> {
-        self.store.plan_flush(state)
+    pub fn plan_flush(&mut self, state: StateToStore) -> Result<Option<FlushPlan>, LogError> {
+        let plan = self.store.plan_flush(state.state, state.snapshot.map(Into::into))?;
+        if plan.is_some() {
+            self.operations = Some(state.operations);
+        }
+        Ok(plan)
+    }
+
+    /// With how many operations the registry was stored last, since the start; none if it was not.
+    #[must_use]
+    pub const fn stored_operations(&self) -> Option<u64> {
+        self.operations
     }
 }
 

@@ -72,6 +72,12 @@ impl Replica {
         self.requests.len()
     }
 
+    /// Whether this request is held and waits to be executed.
+    #[must_use]
+    pub fn is_waiting(&self, digest: &RequestDigest) -> bool {
+        self.requests.contains(digest)
+    }
+
     /// Whether the replica is catching up with decisions that others have executed.
     #[must_use]
     pub const fn is_behind(&self) -> bool {

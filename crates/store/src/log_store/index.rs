@@ -44,6 +44,8 @@ const CHECKPOINTS: TableDefinition<'_, u64, &str> = TableDefinition::new("checkp
 /// One row: size, root, last sequence, size at the flush before, the caller's state.
 type State = (u64, &'static [u8; 32], Option<u64>, u64, &'static [u8]);
 const STATE: TableDefinition<'_, (), State> = TableDefinition::new("state");
+/// One row, of its own since it may be long: the caller's snapshot.
+const SNAPSHOT: TableDefinition<'_, (), &[u8]> = TableDefinition::new("snapshot");
 
 pub(super) struct Index {
     // Closed before the database, and that before the lock is given up.
@@ -121,9 +123,17 @@ impl Index {
         Ok(Flushed { head, previous: self.size(previous)?, state })
     }
 
+    pub(super) fn snapshot(&self) -> Result<Option<Arc<[u8]>>, LogError> {
+        let read = || {
+            let table = self.database.begin_read()?.open_table(SNAPSHOT)?;
+            Ok(table.get(())?.map(|row| Arc::from(row.value())))
+        };
+        self.done(read())
+    }
+
     /// Makes a flush durable, as a whole or not at all.
     pub(super) fn commit(&self, frozen: &Frozen) -> Result<(), LogError> {
-        let Frozen { generation, state, .. } = frozen;
+        let Frozen { generation, state, snapshot, .. } = frozen;
         self.write(|transaction| {
             let mut table = transaction.open_table(LEAVES)?;
             // In the table's order, so that each of its pages is come to once.
@@ -157,6 +167,9 @@ impl Index {
             let (previous, end) = (generation.start.size, generation.end);
             let row = (end.size.value(), end.root.as_bytes(), end.sequence, previous.value(), &**state);
             transaction.open_table(STATE)?.insert((), row)?;
+            if let Some(snapshot) = snapshot {
+                transaction.open_table(SNAPSHOT)?.insert((), &**snapshot)?;
+            }
             Ok(())
         })?;
         let views = self.done(Views::of(&self.database))?;
@@ -347,6 +360,7 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
         transaction.open_table(BATCHES)?;
         transaction.open_table(CHECKPOINTS)?;
         transaction.open_table(STATE)?;
+        transaction.open_table(SNAPSHOT)?;
         Ok(())
     })
 }

@@ -58,6 +58,8 @@ pub(super) struct Frozen {
     pub(super) partial_tiles: Vec<Tile>,
     /// The caller's.
     pub(super) state: Arc<[u8]>,
+    /// The caller's, if it is to be another.
+    pub(super) snapshot: Option<Arc<[u8]>>,
 }
 
 /// Whether the log can be flushed.
@@ -150,7 +152,7 @@ impl Memory {
 
     /// Begins a new generation and returns the one before for flushing, or the one whose flush was
     /// given up. `None` if there is nothing to flush.
-    pub(super) fn freeze(&mut self, state: Arc<[u8]>) -> Option<Arc<Frozen>> {
+    pub(super) fn freeze(&mut self, state: Arc<[u8]>, snapshot: Option<Arc<[u8]>>) -> Option<Arc<Frozen>> {
         if self.frozen.is_none() {
             if self.growing.sequences.is_empty() && self.growing.checkpoints.is_empty() {
                 return None;
@@ -161,6 +163,7 @@ impl Memory {
                 open_bundle: self.open_bundle.clone(),
                 partial_tiles: self.edge.partial_tiles().collect(),
                 state,
+                snapshot,
             }));
         }
         self.frozen.clone()

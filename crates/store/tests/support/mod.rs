@@ -44,7 +44,7 @@ pub fn open(fs: &MemFs) -> Opened {
 }
 
 pub fn flush(store: &mut LogStore, state: &[u8]) -> Result<Option<LogHead>, LogError> {
-    store.plan_flush(state)?.map(FlushPlan::write).transpose()
+    store.plan_flush(state, None)?.map(FlushPlan::write).transpose()
 }
 
 /// What entry `i` is an attestation of, if it is one.

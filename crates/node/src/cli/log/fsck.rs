@@ -84,8 +84,8 @@ fn council(genesis: Genesis, state: &[u8]) -> Result<CouncilHistory, Failure> {
     if state.is_empty() {
         return CouncilHistory::new(genesis).map_err(Failure::unreachable);
     }
-    let state = State::decode(state).map_err(Failure::unreachable)?;
-    CouncilHistory::decode(genesis, &state.position.council).map_err(Failure::unreachable)
+    let position = State::position(state).map_err(Failure::unreachable)?;
+    CouncilHistory::decode(genesis, &position.council).map_err(Failure::unreachable)
 }
 
 /// Checks every certified checkpoint: its quorum, and its root against the log's.

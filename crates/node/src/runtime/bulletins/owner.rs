@@ -113,7 +113,7 @@ pub(super) fn make_private_dir(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Answers the owner until `stop` changes.
+/// Answers the owner until `stop` changes; then the socket goes.
 pub(crate) async fn serve(
     listener: UnixListener,
     bulletins: Arc<Bulletins>,
@@ -147,6 +147,12 @@ pub(crate) async fn serve(
         }
     }
     tasks.shutdown().await;
+    // Nobody answers there any more.
+    if let Some(path) = listener.local_addr().ok().as_ref().and_then(|address| address.as_pathname())
+        && let Err(error) = std::fs::remove_file(path)
+    {
+        warn!(%error, path = %path.display(), "can't remove the owner's socket");
+    }
 }
 
 async fn answer(mut stream: UnixStream, bulletins: &Bulletins) -> io::Result<()> {

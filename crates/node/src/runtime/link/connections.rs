@@ -71,7 +71,7 @@ impl Links {
         bulletins: Arc<Bulletins>,
     ) -> Arc<Self> {
         let next_link = AtomicU64::new(1);
-        Arc::new(Self { dialer, network, seed, peers, counters, events, bulletins, next_link })
+        Arc::new(Self { network, seed, peers, dialer, counters, events, bulletins, next_link })
     }
 
     /// Listens, and dials those with higher ids, until `stop` changes.
