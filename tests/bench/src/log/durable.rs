@@ -127,7 +127,7 @@ fn append(path: &Path, entries: &[Arc<[u8]>], look: bool) -> Result<Cost, Box<dy
             acknowledged += 1;
         }
         if sequence % BATCHES_A_FLUSH == 0 {
-            store.plan_flush(*b"state")?.map(FlushPlan::write).transpose()?;
+            store.plan_flush(*b"state", None)?.map(FlushPlan::write).transpose()?;
             journal.rotate([])?;
         }
     }
