@@ -17,6 +17,12 @@ pub trait Nodes {
     /// Callers in this crate ask only for subtrees that the tree in question holds in full. A
     /// source answers with an error when it does not have one.
     fn node(&self, height: u8, index: u64) -> Result<Digest, Self::Error>;
+
+    /// The root over the leaves from `start` up to, not including, `end`, a subtree that is cut off
+    /// at its right, if that is known. Otherwise it is computed from perfect ones.
+    fn cut_off(&self, _start: u64, _end: u64) -> Option<Digest> {
+        None
+    }
 }
 
 impl<N: Nodes + ?Sized> Nodes for &N {
@@ -24,6 +30,10 @@ impl<N: Nodes + ?Sized> Nodes for &N {
 
     fn node(&self, height: u8, index: u64) -> Result<Digest, Self::Error> {
         (**self).node(height, index)
+    }
+
+    fn cut_off(&self, start: u64, end: u64) -> Option<Digest> {
+        (**self).cut_off(start, end)
     }
 }
 
@@ -35,6 +45,9 @@ pub fn tree_root<N: Nodes>(nodes: &N, size: TreeSize) -> Result<Digest, N::Error
 /// The root over the leaves from `start` up to `end`, where `start` is a multiple of a power of
 /// two that is not below `end - start`: a subtree that may be cut off at its right.
 fn range_root<N: Nodes>(nodes: &N, start: u64, end: u64) -> Result<Digest, N::Error> {
+    if let Some(known) = nodes.cut_off(start, end) {
+        return Ok(known);
+    }
     // The perfect subtrees under such a root are as long as the set bits of the length, the
     // longest first. Joining from the right needs no memory.
     let mut root = None;
