@@ -2,13 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
-use super::metrics::labelled;
+use super::metrics::{labelled, plain_counters, plain_gauges};
 use crate::runtime::bulletins::Bulletins;
 
 pub(super) struct BulletinMetrics(pub(super) Arc<Bulletins>);
@@ -36,10 +32,7 @@ impl Collector for BulletinMetrics {
             ("mail_spooled", "Letters that wait for other members", mail.1),
             ("bulletin_streams", "Streams of bulletins that are open", own.streams),
         ];
-        for (name, help, value) in gauges {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
-        }
+        plain_gauges(&mut encoder, gauges)?;
         let counters = [
             ("bulletins_accepted", "Bulletins taken", counts.accepted),
             ("bulletins_from_members", "Bulletins taken from other members", counts.from_members),
@@ -51,10 +44,7 @@ impl Collector for BulletinMetrics {
                 counts.reconciled,
             ),
         ];
-        for (name, help, value) in counters {
-            let counter = ConstCounter::new(value);
-            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
-        }
+        plain_counters(&mut encoder, counters)?;
         let help = "Letters and prekeys not taken";
         labelled(&mut encoder, "mail_refused", help, "reason", mail.2.refused)?;
         let help = "Bulletins refused";

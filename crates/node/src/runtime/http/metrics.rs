@@ -57,8 +57,7 @@ impl Collector for NodeMetrics {
         let shared = &self.0;
         let detail = shared.detail();
         let (status, counters) = (&detail.status, &detail.counters);
-        let as_gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let gauges: [(&str, &str, u64); 16] = [
+        let own = [
             ("log_size", "Entries in the log", status.log_size),
             ("certified_size", "Entries covered by a cosigned checkpoint", status.certified_size),
             ("epoch", "Epoch of the council", status.epoch),
@@ -84,11 +83,8 @@ impl Collector for NodeMetrics {
             ),
             ("uptime_seconds", "Seconds since the start", status.uptime),
         ];
-        for (name, help, value) in gauges {
-            let gauge = ConstGauge::new(as_gauge(value));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
-        }
-        let counts: [(&str, &str, u64); 24] = [
+        plain_gauges(&mut encoder, own)?;
+        let own = [
             ("executed_entries", "Entries executed", counters.executed_entries),
             ("executed_batches", "Batches executed", counters.executed_batches),
             ("duplicate_entries", "Entries in batches that were logged already", counters.duplicate_entries),
@@ -158,10 +154,7 @@ impl Collector for NodeMetrics {
                 shared.http_stats.timed_out.load(Relaxed),
             ),
         ];
-        for (name, help, value) in counts {
-            let counter = ConstCounter::new(value);
-            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
-        }
+        plain_counters(&mut encoder, own)?;
         let http = [
             ("overloaded", shared.http_stats.overloaded.load(Relaxed)),
             ("connection", shared.http_stats.connections_refused.load(Relaxed)),
@@ -169,7 +162,7 @@ impl Collector for NodeMetrics {
         labelled(&mut encoder, "http_refused", "Requests and connections turned away", "reason", http)?;
         let refused_in_order =
             [("operation", counters.refused_operations), ("revoked key", counters.refused_attestations)];
-        let help = "Ordered entries that were not taken into the log";
+        let help = "Ordered entries that were logged as refused";
         labelled(&mut encoder, "refused_in_order", help, "reason", refused_in_order)?;
         labelled(&mut encoder, "links", "What happened on links", "event", shared.link_counters.all())?;
         let refused = detail.refused.iter().map(|(refusal, count)| (format!("{refusal:?}"), *count));
@@ -192,6 +185,34 @@ impl Collector for NodeMetrics {
         let help = "Milliseconds since a member was heard";
         labelled_gauge(&mut encoder, "member_silence_milliseconds", help, silence)
     }
+}
+
+/// Gauges without labels, each with its name, its help and its value.
+pub(super) fn plain_gauges(
+    encoder: &mut DescriptorEncoder<'_>,
+    values: impl IntoIterator<Item = (&'static str, &'static str, u64)>,
+) -> std::fmt::Result {
+    for (name, help, value) in values {
+        let gauge = ConstGauge::new(as_gauge(value));
+        gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+    }
+    Ok(())
+}
+
+/// Counters without labels, likewise.
+pub(super) fn plain_counters(
+    encoder: &mut DescriptorEncoder<'_>,
+    values: impl IntoIterator<Item = (&'static str, &'static str, u64)>,
+) -> std::fmt::Result {
+    for (name, help, value) in values {
+        let counter = ConstCounter::new(value);
+        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+    }
+    Ok(())
+}
+
+fn as_gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 pub(super) fn labelled<N: Into<String>>(
@@ -220,7 +241,7 @@ fn labelled_gauge(
     let mut family = encoder.encode_descriptor(name, help, None, zero.metric_type())?;
     for (value, number) in values {
         let labels: Label = vec![("member", value)];
-        ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(family.encode_family(&labels)?)?;
+        ConstGauge::new(as_gauge(number)).encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }
