@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
-use crate::{DataDir, DiskError, Lock, log_store::RedbFile, vfs::sync_parent};
+use crate::{DataDir, DiskError, Lock, log_store::RedbFile};
 
 const FILE: &str = "bulletins.redb";
 
@@ -77,14 +77,7 @@ impl BulletinStore {
     /// Opens the file, or makes an empty one.
     pub fn open(dir: &DataDir) -> Result<Self, BulletinStoreError> {
         let path = dir.join(FILE);
-        if dir.vfs().file_len(&path)?.is_none() {
-            // A crash in here leaves a file in staging, which the next start removes.
-            let staging = dir.staging(FILE);
-            drop(dir.vfs().create(&staging)?);
-            drop(Self::open_at(dir, staging.clone())?);
-            dir.vfs().rename(&staging, &path)?;
-            sync_parent(&**dir.vfs(), &path)?;
-        }
+        dir.make_if_missing(FILE, |staging| Self::open_at(dir, staging.to_owned()).map(drop))?;
         Self::open_at(dir, path)
     }
 
@@ -128,23 +121,22 @@ impl BulletinStore {
     }
 
     /// Gives all postings with their names to `take`, in the order of the names.
-    pub fn read(&self, mut take: impl FnMut(&PostingName, &[u8])) -> Result<(), BulletinStoreError> {
-        let mut read = || {
-            let table = self.database.begin_read()?.open_table(POSTINGS)?;
-            for row in table.iter()? {
-                let (name, posting) = row?;
-                take(name.value(), posting.value());
-            }
-            Ok(())
-        };
-        self.done(read())
+    pub fn read(&self, take: impl FnMut(&PostingName, &[u8])) -> Result<(), BulletinStoreError> {
+        self.read_all(POSTINGS, take)
     }
 
     /// Gives all mail with its names to `take`.
-    pub fn read_mail(&self, mut take: impl FnMut(&MailName, &[u8])) -> Result<(), BulletinStoreError> {
+    pub fn read_mail(&self, take: impl FnMut(&MailName, &[u8])) -> Result<(), BulletinStoreError> {
+        self.read_all(MAIL, take)
+    }
+
+    fn read_all<const N: usize>(
+        &self,
+        table: TableDefinition<'_, &'static [u8; N], &'static [u8]>,
+        mut take: impl FnMut(&[u8; N], &[u8]),
+    ) -> Result<(), BulletinStoreError> {
         let mut read = || {
-            let table = self.database.begin_read()?.open_table(MAIL)?;
-            for row in table.iter()? {
+            for row in self.database.begin_read()?.open_table(table)?.iter()? {
                 let (name, value) = row?;
                 take(name.value(), value.value());
             }

@@ -107,6 +107,24 @@ impl DataDir {
         self.0.root.join(STAGING).join(name)
     }
 
+    /// Makes a file that is not there yet, as a whole or not at all: `fill` gets an empty one in
+    /// staging, and has closed it when it returns.
+    pub(crate) fn make_if_missing<E: From<DiskError>>(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (vfs, path) = (&**self.vfs(), self.join(name));
+        if vfs.file_len(&path)?.is_none() {
+            let staging = self.staging(name);
+            drop(vfs.create(&staging)?);
+            fill(&staging)?;
+            vfs.rename(&staging, &path)?;
+            sync_parent(vfs, &path)?;
+        }
+        Ok(())
+    }
+
     /// What is found in staging was interrupted by a crash, and nothing depends on it.
     fn empty_staging(&self) -> Result<(), DiskError> {
         let staging = self.join(STAGING);

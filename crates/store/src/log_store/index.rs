@@ -19,7 +19,7 @@ use super::{
     memory::Frozen,
     subjects::{Page, node_at, split},
 };
-use crate::{DataDir, Lock, VfsFile, vfs::sync_parent};
+use crate::{DataDir, Lock, VfsFile};
 
 const FILE: &str = "index.redb";
 
@@ -73,18 +73,11 @@ pub(super) struct Flushed {
 impl Index {
     /// Opens the index, or makes an empty one.
     pub(super) fn open(dir: &DataDir) -> Result<Self, LogError> {
-        let path = dir.join(FILE);
-        if dir.vfs().file_len(&path)?.is_none() {
-            // A crash in here leaves a file in staging, which the next start removes.
-            let staging = dir.staging(FILE);
-            drop(dir.vfs().create(&staging)?);
-            // Closed before it's moved.
-            let (database, lock) = open_database(dir, &staging)?;
-            make_tables(&database).map_err(|error| failed(&staging, error))?;
-            drop((database, lock));
-            dir.vfs().rename(&staging, &path)?;
-            sync_parent(&**dir.vfs(), &path)?;
-        }
+        dir.make_if_missing(FILE, |staging| {
+            // The lock goes after the database.
+            let opened = open_database(dir, staging)?;
+            make_tables(&opened.0).map_err(|error| failed(staging, error))
+        })?;
         Self::open_existing(dir)
     }
 
