@@ -71,8 +71,7 @@ impl ConsistencyProof {
         if first != last {
             self.hashes.push(nodes.node(height, last).map_err(ProveError::Nodes)?);
         }
-        path_to_root(nodes, height, last, size.value(), |hash| self.hashes.push(hash))
-            .map_err(ProveError::Nodes)
+        path_to_root(nodes, height, last, size.value(), &mut self.hashes).map_err(ProveError::Nodes)
     }
 
     /// The hashes, in the order of RFC 6962.

@@ -50,8 +50,7 @@ impl InclusionProof {
         if !size.contains(index) {
             return Err(ProofError::OutsideTree { index, size }.into());
         }
-        path_to_root(nodes, 0, index.value(), size.value(), |hash| self.hashes.push(hash))
-            .map_err(ProveError::Nodes)
+        path_to_root(nodes, 0, index.value(), size.value(), &mut self.hashes).map_err(ProveError::Nodes)
     }
 
     /// The hashes, the leaf's sibling first.

@@ -122,6 +122,24 @@ impl Nodes for Tree {
     }
 
     #[inline]
+    fn siblings(&self, height: u8, index: u64, top: u8, path: &mut Vec<Digest>) -> Result<(), MissingNode> {
+        let count = top.saturating_sub(height);
+        // The last of this height under the subtree that the path leads to. With it, all are there.
+        let last = index | 1_u64.checked_shl(count.into()).map_or(u64::MAX, |bit| bit - 1);
+        let missing = MissingNode { height, index: last, size: self.size() };
+        let lowest = usize::from(height);
+        let levels = self.levels.get(lowest..lowest + usize::from(count)).ok_or(missing)?;
+        if levels.first().is_some_and(|lowest| last >= lowest.len() as u64) {
+            return Err(missing);
+        }
+        // Of an iterator whose length is known each hash goes to its place at once, and the
+        // processor can be ahead by more than one proof.
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        path.extend(levels.iter().enumerate().map(|(above, level)| level[index >> above ^ 1]));
+        Ok(())
+    }
+
+    #[inline]
     fn cut_off(&self, start: u64, end: u64) -> Option<Digest> {
         let height = end.checked_sub(start)?.checked_ilog2()?;
         let is_edge = end == self.size().value() && start == end & (u64::MAX << height << 1);
@@ -171,6 +189,26 @@ mod tests {
             single.append(leaves[1]);
             single.append(leaves[2]);
             assert_eq!(grown.root(), single.root());
+        }
+    }
+
+    #[test]
+    fn siblings_come_at_once_if_all_are_there() {
+        for size in 0..=17_u8 {
+            let tree: Tree = (0..size).map(|i| Digest::of(&[i])).collect();
+            for (height, count) in (0..=5).flat_map(|height| (1..=5).map(move |count| (height, count))) {
+                for index in (0..20).chain([u64::MAX]) {
+                    let mut path = Vec::new();
+                    let result = tree.siblings(height, index, height + count, &mut path);
+                    assert_eq!(result.is_ok(), tree.node(height + count, index >> count).is_ok());
+                    if result.is_ok() {
+                        let one_by_one =
+                            (0..count).map(|above| tree.node(height + above, index >> above ^ 1));
+                        assert_eq!(path, one_by_one.map(Result::unwrap).collect::<Vec<_>>());
+                    }
+                }
+            }
+            assert!(tree.siblings(0, 0, u8::MAX, &mut Vec::new()).is_err());
         }
     }
 
