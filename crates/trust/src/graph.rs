@@ -195,10 +195,11 @@ fn arrow(svg: &mut String, trust: &GraphTrust, from: (i64, i64), to: (i64, i64))
     );
 }
 
-/// The score on the middle of its arrow.
+/// The score on its arrow, nearer to where that begins, so that those of there and back lie apart.
 fn score(svg: &mut String, trust: &GraphTrust, from: (i64, i64), to: (i64, i64)) {
     let bend = bend(from, to);
-    let (x, y) = ((from.0 + 2 * bend.0 + to.0) / 4, (from.1 + 2 * bend.1 + to.1) / 4 + 4);
+    let third = |from: i64, bend: i64, to: i64| (4 * from + 4 * bend + to) / 9;
+    let (x, y) = (third(from.0, bend.0, to.0), third(from.1, bend.1, to.1) + 4);
     let (colour, score) = (arrow_colour(trust), trust.score);
     let _ = writeln!(
         svg,
