@@ -104,7 +104,7 @@ impl Mailboxes {
 
     /// Spools a checked event that was ordered at `ordered`. Delivering it again changes nothing.
     pub fn deliver(&mut self, event: &PrivateEvent, ordered: UnixSeconds) -> Result<Delivery, MailRefusal> {
-        let PrivatePayload::Mail { recipient, ciphertext } = &event.payload else {
+        let PrivatePayload::Mail { recipient, ciphertext, .. } = &event.payload else {
             return Err(MailRefusal::NotMail);
         };
         self.advance(ordered);

@@ -26,6 +26,8 @@ use crate::{
 
 const PRIVATE_EVENT: Domain = Domain::new("jurat/v1/private-event");
 
+/// What the tag of an ordered event is hashed with.
+const ORDER_TAG_LABEL: &[u8] = b"jurat/v1/order-tag\n";
 /// Bytes before an event's payload.
 const HEADER_BYTES: usize = 32 + 8 + 4 + 64;
 /// The most bytes of a payload.
@@ -47,6 +49,8 @@ pub enum PrivatePayload {
         recipient: [u8; 32],
         /// The sealed letter.
         ciphertext: Vec<u8>,
+        /// There if the event asks to be ordered: 32 random bytes, which salt its commitment.
+        salt: Option<Digest>,
     },
     /// A post to a gate.
     Post {
@@ -71,6 +75,7 @@ enum Fields {
     Mail {
         recipient: String,
         ciphertext: String,
+        salt: Option<String>,
         transport_lock: Option<String>,
     },
     Post {
@@ -170,14 +175,15 @@ impl PrivatePayload {
         }
         let fields: Fields = serde_json::from_slice(payload).map_err(|_| fault(payload))?;
         match fields {
-            Fields::Mail { recipient, ciphertext, transport_lock } => {
+            Fields::Mail { recipient, ciphertext, salt, transport_lock } => {
                 lock(transport_lock.as_deref(), &["private_strong"])?;
                 let recipient = digest(&recipient)?;
+                let salt = salt.as_deref().map(digest).transpose()?;
                 let ciphertext = unreadable(&ciphertext)?;
                 if !has_sealed_shape(&ciphertext) {
                     return Err(PrivateRefusal::Readable);
                 }
-                Ok(Self::Mail { recipient: *recipient.as_bytes(), ciphertext })
+                Ok(Self::Mail { recipient: *recipient.as_bytes(), ciphertext, salt })
             }
             Fields::Post { gate, epoch, format, ciphertext, nonce, sender_ref, transport_lock } => {
                 lock(transport_lock.as_deref(), &["private", "private_strong", "rns", "onion"])?;
@@ -191,6 +197,16 @@ impl PrivatePayload {
                 let ciphertext = unreadable(&ciphertext)?;
                 Ok(Self::Post { gate, epoch, format, ciphertext, nonce, sender_ref })
             }
+        }
+    }
+
+    /// If it asks to be ordered: the tag of its entry in the log, which nobody can tell from a random one
+    /// who does not have the event.
+    #[must_use]
+    pub fn order_tag(&self) -> Option<Digest> {
+        match self {
+            Self::Mail { salt, .. } => salt.map(|salt| Digest::of_parts(&[ORDER_TAG_LABEL, salt.as_bytes()])),
+            Self::Post { .. } => None,
         }
     }
 
@@ -342,17 +358,19 @@ pub fn sign_private(
     .concat())
 }
 
-/// The payload of mail, ready to be signed.
+/// The payload of mail, ready to be signed; with a salt, which must be random, it asks to be ordered.
 #[must_use]
-pub fn mail_payload(recipient: &VerifyingKey, ciphertext: &[u8]) -> Vec<u8> {
-    serde_json::json!({
+pub fn mail_payload(recipient: &VerifyingKey, ciphertext: &[u8], salt: Option<&Digest>) -> Vec<u8> {
+    let mut payload = serde_json::json!({
         "kind": "mail",
         "recipient": HEXLOWER.encode(recipient.as_bytes()),
         "ciphertext": BASE64.encode(ciphertext),
         "transport_lock": "private_strong",
-    })
-    .to_string()
-    .into_bytes()
+    });
+    if let Some(salt) = salt {
+        payload["salt"] = salt.to_string().into();
+    }
+    payload.to_string().into_bytes()
 }
 
 type Split<'a> = (&'a [u8; 32], u64, UnixSeconds, &'a [u8; 64], &'a [u8]);

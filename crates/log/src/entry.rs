@@ -4,15 +4,16 @@
 //! entry       = version(1) = 1 || kind(1) || body          at most 65 535 bytes
 //! kind        = 1 attestation
 //!               2 registry operation
+//!               3 private commitment
 //!               4 council change
 //!               5 ordered time
-//!               3 private commitment: reserved
 //!               0x81, 0x82: an attestation or operation that was refused when it was its turn
 //! attestation = name length(1) || attestor's key name
 //!            || key type(1) = 0x01 || public key(32) || signature(64)
 //!            || payload type length(1) || payload type
 //!            || payload, which is the rest
 //! operation   = 1 to 65 533 bytes that only the registry understands
+//! commitment  = digest of a sealed event(32) || tag(32)
 //! change      = 1 to 16 384 bytes that only the council's members understand
 //! time        = sequence (u64) || milliseconds since the Unix epoch (u64), big-endian
 //! ```
@@ -35,8 +36,7 @@ use crate::{Attestation, AttestationError, MAX_ENTRY_BYTES, UnixMillis, leaf_has
 const VERSION: u8 = 1;
 const ATTESTATION: u8 = 1;
 const REGISTRY_OPERATION: u8 = 2;
-/// The kind that later versions of this crate decode: private commitment.
-const RESERVED: u8 = 3;
+const PRIVATE_COMMITMENT: u8 = 3;
 const COUNCIL_CHANGE: u8 = 4;
 const ORDERED_TIME: u8 = 5;
 /// Set in the kind of an entry that was refused.
@@ -63,6 +63,8 @@ pub enum Entry {
     Attestation(Attestation),
     /// An operation that the registry took.
     RegistryOperation(OpaqueOperation),
+    /// Something private was said.
+    PrivateCommitment(PrivateCommitment),
     /// A change of the council that keeps the log.
     CouncilChange(OpaqueChange),
     /// When the operations that follow were ordered. Those who order append it; nobody submits one.
@@ -86,6 +88,18 @@ pub enum RefusedEntry {
 /// the log they are bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OpaqueOperation(Vec<u8>);
+
+/// That something was said in private, and no more: never what, by whom or to whom. The sealed event
+/// travels and is kept beside the log, and may be gone while the entry stays provable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PrivateCommitment {
+    /// The digest of the sealed event, which holds a salt or other randomness of its own: so nobody
+    /// who does not have the event can tell what the digest is of.
+    pub commitment: Digest,
+    /// What those who share it look for: of all commitments with one tag the first in the log counts.
+    /// To all others it is random, and it is for each event that needs none.
+    pub tag: Digest,
+}
 
 /// The sequence and time of an ordered batch. It stands before the batch's entries if one of them is
 /// a registry operation, so that the log alone is enough to replay the registry.
@@ -114,9 +128,6 @@ pub enum EntryError {
     /// The version is none that this program knows.
     #[error("the entry has version {0}; this program knows version 1")]
     Version(u8),
-    /// The kind is defined, but this program does not take it yet.
-    #[error("entries of kind {0} are reserved and not taken yet")]
-    Reserved(u8),
     /// The kind is not defined.
     #[error("no entry has kind {0}")]
     Kind(u8),
@@ -143,6 +154,9 @@ pub enum EntryError {
         "a registry operation with its signatures has 1 to {MAX_OPERATION_ENTRY_BYTES} bytes, this one has {0}"
     )]
     OperationLength(usize),
+    /// A private commitment has bytes besides its commitment and tag.
+    #[error("{0} bytes follow the private commitment")]
+    AfterCommitment(usize),
     /// An ordered time has bytes besides its sequence and time.
     #[error("{0} bytes follow the ordered time")]
     AfterTime(usize),
@@ -198,6 +212,9 @@ impl Entry {
         match self {
             Self::Attestation(attestation) => encode_attestation(attestation),
             Self::RegistryOperation(operation) => [&[VERSION, REGISTRY_OPERATION], &*operation.0].concat(),
+            Self::PrivateCommitment(PrivateCommitment { commitment, tag }) => {
+                [&[VERSION, PRIVATE_COMMITMENT][..], commitment.as_bytes(), tag.as_bytes()].concat()
+            }
             Self::CouncilChange(change) => [&[VERSION, COUNCIL_CHANGE], &*change.0].concat(),
             Self::OrderedTime(OrderedTime { sequence, time }) => {
                 [&[VERSION, ORDERED_TIME][..], &sequence.to_be_bytes(), &time.0.to_be_bytes()].concat()
@@ -224,13 +241,13 @@ impl Entry {
         match kind {
             ATTESTATION => decode_attestation(rest).map(Self::Attestation),
             REGISTRY_OPERATION => OpaqueOperation::new(rest.to_vec()).map(Self::RegistryOperation),
+            PRIVATE_COMMITMENT => decode_commitment(rest).map(Self::PrivateCommitment),
             COUNCIL_CHANGE => OpaqueChange::new(rest.to_vec()).map(Self::CouncilChange),
             ORDERED_TIME => decode_time(rest).map(Self::OrderedTime),
             REFUSED_ATTESTATION => decode_attestation(rest)
                 .map(|attestation| Self::Refused(RefusedEntry::Attestation(attestation))),
             REFUSED_OPERATION => OpaqueOperation::new(rest.to_vec())
                 .map(|operation| Self::Refused(RefusedEntry::RegistryOperation(operation))),
-            RESERVED => Err(EntryError::Reserved(kind)),
             kind => Err(EntryError::Kind(kind)),
         }
     }
@@ -295,6 +312,15 @@ fn decode_attestation(mut rest: &[u8]) -> Result<Attestation, EntryError> {
     let payload_type = take_short(&mut rest, "payload type")?;
     let attestor = Vkey::new(name, SignatureType::Ed25519, key);
     Ok(Attestation::new(attestor, payload_type, rest.to_vec(), signature)?)
+}
+
+fn decode_commitment(mut rest: &[u8]) -> Result<PrivateCommitment, EntryError> {
+    let commitment = Digest::from_bytes(*take(&mut rest, "commitment")?);
+    let tag = Digest::from_bytes(*take(&mut rest, "tag")?);
+    match rest.len() {
+        0 => Ok(PrivateCommitment { commitment, tag }),
+        trailing => Err(EntryError::AfterCommitment(trailing)),
+    }
 }
 
 fn decode_time(mut rest: &[u8]) -> Result<OrderedTime, EntryError> {

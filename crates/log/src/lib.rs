@@ -59,7 +59,7 @@ pub use dsse::{EnvelopeError, MAX_ENVELOPE_BYTES};
 pub use endorsement::{Cosigner, Endorsement, EndorsementError};
 pub use entry::{
     Entry, EntryError, MAX_COUNCIL_CHANGE_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange, OpaqueOperation,
-    OrderedTime, RefusedEntry, is_refused, refused_form, submitted_form,
+    OrderedTime, PrivateCommitment, RefusedEntry, is_refused, refused_form, submitted_form,
 };
 pub use fork_evidence::{ForkEvidence, ForkEvidenceError, ForkSigners, MAX_FORK_EVIDENCE_BYTES};
 pub use frontier::{Frontier, FrontierError};

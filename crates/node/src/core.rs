@@ -7,6 +7,7 @@
 mod accusation;
 mod bulletins;
 mod checking;
+mod commitments;
 mod cosigning;
 mod council_change;
 mod council_history;
@@ -30,6 +31,7 @@ mod refusal;
 pub use accusation::judge_evidence;
 pub use bulletins::{BulletinEffects, BulletinExchange, BulletinMessage, ExchangeCounts, PersistedPosting};
 pub use checking::{CheckedEntry, EntryRefusal, check_entries};
+pub use commitments::CommitmentLog;
 pub use cosigning::MemberSignatures;
 pub use council_change::{ChangeRefusal, CouncilChange, MembershipChange};
 pub use council_history::{
@@ -44,7 +46,7 @@ pub use ledger::{Appended, Ledger, LedgerError};
 pub use limits::Limits;
 pub use mail::{
     Arrival, INBOX_LIFE, MAX_INBOX, MailChange, MailCounts, MailExchange, MailRow, NotSent, PREKEY_LIFE,
-    WaitingLetter,
+    SentLetter, WaitingLetter,
 };
 pub use member::{Core, Counters, Keys, Standing, View, judge_attestor};
 pub use neighbours::{MAX_FORMER_MEMBERS, former_members};

@@ -3,6 +3,7 @@
 mod bulletins;
 mod checker;
 mod clock;
+mod commitments;
 mod config;
 mod driver;
 mod evidence;
@@ -59,6 +60,7 @@ use crate::{
     codec,
     core::{Core, CouncilHistory, Keys, Limits, Record, RecoverError, Standing, State, StateError},
 };
+use commitments::Commitments;
 use driver::{Back, Driver, Postman, Stopped, StoreJob};
 use evidence::EvidenceKeeper;
 use http::Shared;
@@ -170,8 +172,9 @@ pub async fn run(
     let postman = Postman { peers: peers.clone() };
     let owner = (own.name.to_string(), seed.signing_key(KeyUse::Link));
     let board = (genesis.rules(), config.bulletins.limits());
+    let commitments = Commitments::new(core.ledger().reader().clone(), requests.clone());
     let (bulletins, bulletins_thread) =
-        bulletins::Bulletins::start(&dir, board, owner, clock, peers.clone(), back.clone())?;
+        bulletins::Bulletins::start(&dir, board, owner, clock, peers.clone(), commitments, back.clone())?;
     // Such a path may have about a hundred bytes; a log is kept under a longer one all the same.
     let owner_listener = bulletins::listen(dir.path()).inspect_err(|error| {
         let path = owner_socket(dir.path());

@@ -112,7 +112,8 @@ pub(super) fn private_event(input: &[u8]) -> Option<()> {
 }
 
 pub(super) fn private_event_seeds() -> Vec<Seed> {
-    let payload = mail_payload(&receiver(), &sealed());
+    let payload = mail_payload(&receiver(), &sealed(), None);
+    let ordered = mail_payload(&receiver(), &sealed(), Some(&Digest::of(b"salt")));
     let event = sign_private(&fixtures::attestor_key(), rules().network, 1, NOW, &payload).expect("an event");
-    vec![seed("mail", event), seed("payload", payload)]
+    vec![seed("mail", event), seed("payload", payload), seed("ordered", ordered)]
 }

@@ -2,11 +2,11 @@
 
 use data_encoding::BASE64URL;
 use jurat::core::{CheckedEntry, EntryBytes, EntryRefusal, check_entries};
-use jurat_crypto::Signature;
+use jurat_crypto::{Digest, Signature};
 use jurat_log::{
     Attestation, Entry, MAX_COUNCIL_CHANGE_BYTES, MAX_ENTRY_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange,
-    OpaqueOperation, OrderedTime, STATEMENT_PAYLOAD_TYPE, Statement, Subject, UnixMillis, is_refused,
-    leaf_hash, refused_form, submitted_form, validate_attestation,
+    OpaqueOperation, OrderedTime, PrivateCommitment, STATEMENT_PAYLOAD_TYPE, SearchTerm, Statement, Subject,
+    UnixMillis, is_refused, leaf_hash, refused_form, submitted_form, validate_attestation,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -21,6 +21,10 @@ pub(super) fn entry(input: &[u8]) -> Option<()> {
         Entry::CouncilChange(change) => assert!(change.as_bytes().len() <= MAX_COUNCIL_CHANGE_BYTES),
         Entry::RegistryOperation(operation) => {
             assert!(operation.as_bytes().len() <= MAX_OPERATION_ENTRY_BYTES);
+        }
+        Entry::PrivateCommitment(private) => {
+            assert_eq!(input.len(), 66);
+            assert_eq!(SearchTerm::of_entry(input), [SearchTerm::Tag(private.tag)]);
         }
         Entry::OrderedTime(_) => assert_eq!(input.len(), 18),
         Entry::Refused(refused) => {
@@ -42,6 +46,14 @@ pub(super) fn entry_seeds() -> Vec<Seed> {
         seed("short", Entry::Attestation(short.expect("an attestation")).encode()),
         seed("change", Entry::CouncilChange(change.expect("a change")).encode()),
         seed("operation", Entry::RegistryOperation(operation.expect("an operation")).encode()),
+        seed(
+            "private",
+            Entry::PrivateCommitment(PrivateCommitment {
+                commitment: Digest::of(b"a sealed event"),
+                tag: Digest::of(b"a tag"),
+            })
+            .encode(),
+        ),
         seed("refused_attestation", refused_form(fixtures::entry(0).encode())),
         seed("refused_operation", refused_form(b"\x01\x02only the registry understands it".to_vec())),
         seed(

@@ -6,7 +6,7 @@ use jurat_log::Entry;
 use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{
-    operations::operation,
+    operations::other_entry,
     process::{Ack, Setting},
     world::{Happening, World},
 };
@@ -19,7 +19,7 @@ const RETRY: u64 = 200;
 
 struct Client {
     entry: CheckedEntry,
-    /// The digest of what it attests; none for an operation.
+    /// The digest of what it attests; none for other entries.
     file: Option<Digest>,
     /// Whom it asks now.
     via: usize,
@@ -43,9 +43,9 @@ impl Clients {
         let attestor = Attestor::named("client.example/ana");
         let client = |submission: &super::plan::Submission| {
             let name = format!("{}-{}.txt", plan.seed, submission.entry);
-            let operation = operation(setting, submission.entry);
-            let file = operation.is_none().then(|| Digest::of(name.as_bytes()));
-            let entry = operation.unwrap_or_else(|| Entry::Attestation(attestor.attest(&name)));
+            let other = other_entry(setting, submission.entry);
+            let file = other.is_none().then(|| Digest::of(name.as_bytes()));
+            let entry = other.unwrap_or_else(|| Entry::Attestation(attestor.attest(&name)));
             let entry = EntryBytes(entry.encode().into());
             let network = setting.genesis.network();
             let checked = check_entries(vec![entry], network, StdRng::seed_from_u64(0)).pop();

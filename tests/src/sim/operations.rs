@@ -1,8 +1,8 @@
-//! Registry operations of clients. What they come to depends on the order: some are refused when it
+//! What clients hand in besides attestations: private commitments, and registry operations. What those come to depends on the order: some are refused when it
 //! is their turn, and members must agree on which.
 
 use jurat_crypto::{Digest, KeyUse, SigningKey};
-use jurat_log::{Entry, OpaqueOperation};
+use jurat_log::{Entry, OpaqueOperation, PrivateCommitment};
 use jurat_trust::{
     Act, FederationId, KeySet, Name, NewTeam, Operation, Registration, Relationship, Score, Settings,
     SignedOperation, TeamId,
@@ -13,8 +13,21 @@ use super::process::Setting;
 /// One entry in so many is an operation.
 const SHARE: u64 = 3;
 
+/// One entry in so many is a private commitment.
+const PRIVATE_SHARE: u64 = 6;
+
+/// The entry of this number, if it is no attestation.
+pub(super) fn other_entry(setting: &Setting, entry: u64) -> Option<Entry> {
+    if entry % PRIVATE_SHARE == 2 {
+        // Several have one tag.
+        let [commitment, tag] = [entry, entry / 100].map(|n| Digest::of(&n.to_be_bytes()));
+        return Some(Entry::PrivateCommitment(PrivateCommitment { commitment, tag }));
+    }
+    operation(setting, entry)
+}
+
 /// The operation that is the entry of this number, if it is one.
-pub(super) fn operation(setting: &Setting, entry: u64) -> Option<Entry> {
+fn operation(setting: &Setting, entry: u64) -> Option<Entry> {
     if entry % SHARE != 1 {
         return None;
     }

@@ -12,6 +12,7 @@ use std::{
 
 use data_encoding::BASE64;
 use jurat_crypto::{Digest, Letter, LetterId, SealContext, SealingKey, SigningKey, seal};
+use jurat_log::{Checkpoint, Entry, Note, PrivateCommitment, Receipt};
 use jurat_tests::{Council, Finished, jurat, path, stamped_posting, topic, unix_seconds, until, until_true};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
@@ -25,8 +26,13 @@ fn dir(council: &Council, member: usize) -> &str {
 }
 
 fn send(council: &Council, from: usize, to: usize, text: &str) -> Finished {
+    send_with(council, from, to, text, &[])
+}
+
+fn send_with(council: &Council, from: usize, to: usize, text: &str, options: &[&str]) -> Finished {
     let to = &council.members()[to].name;
-    jurat(["dm", "send", dir(council, from), "--to", to, "--text", text, "--json"])
+    let send = ["dm", "send", dir(council, from), "--to", to, "--text", text, "--json"];
+    jurat(send.iter().chain(options))
 }
 
 /// Sends as soon as the recipient's prekey is known.
@@ -221,4 +227,76 @@ fn nonsense_over_the_owners_socket_changes_nothing() {
         assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
     }
     assert!(inbox(&council, 0).is_empty());
+}
+
+#[test]
+fn of_an_ordered_message_the_log_has_a_commitment_that_outlives_it() {
+    let council = Council::start();
+    let sent = until("a prekey", || {
+        let sent = send_with(&council, 0, 1, SECRET, &["--ordered"]);
+        if sent.code == Some(0) { Ok(sent.json()) } else { Err(sent.stderr) }
+    });
+    until_arrived(&council, 1, 0, SECRET);
+    let ordered = inbox(&council, 1)[0]["ordered"].clone();
+    assert_eq!(ordered["leaf_hash"], sent["commitment"]);
+    // Read and erased; the others have dropped it.
+    jurat(["dm", "inbox", dir(&council, 1)]).success();
+    until_true("everybody to have dropped it", || {
+        (0..4).all(|member| council.metric(member, "jurat_mail_spooled") == 0)
+    });
+    assert_eq!(council.until_same_log(1), 1, "handed in by several, logged once");
+    let (log, policy) = (council.url(3), path(council.policy_path()));
+    let index = ordered["index"].to_string();
+    let entry = jurat(["log", "entry", &index, "--log", &log, "--policy", policy, "--json"]).success().json();
+    assert_eq!(entry["kind"], "private-commitment");
+    assert_eq!(entry["private"]["commitment"], sent["id"]);
+    let [commitment, tag] =
+        ["commitment", "tag"].map(|part| entry["private"][part].as_str().unwrap().parse::<Digest>().unwrap());
+    let leaf = Entry::PrivateCommitment(PrivateCommitment { commitment, tag }).leaf_hash();
+    assert_eq!(sent["commitment"], leaf.to_string());
+    let answer = council.http(2).get(&format!("/api/v1/receipts/{leaf}")).unwrap();
+    let answer = answer.json();
+    let receipt = Receipt::parse(answer["receipt"].as_str().unwrap().as_bytes()).unwrap();
+    let note = Note::parse(receipt.checkpoint().as_bytes()).unwrap();
+    council.policy().check(&note).unwrap();
+    let checkpoint = Checkpoint::parse(note.text()).unwrap();
+    receipt.proof().verify(receipt.index(), checkpoint.size(), &leaf, checkpoint.root()).unwrap();
+    // Whoever replays the registry passes over it.
+    let replayed = jurat(["registry", "replay", "--log", &log, "--policy", policy, "--json"]);
+    replayed.success();
+}
+
+#[test]
+fn who_asks_over_http_does_not_even_learn_that_a_message_waits() {
+    let council = Council::start();
+    sent(&council, 3, 0, "so that all know the prekeys");
+    sent(&council, 0, 3, "so that all know the prekeys");
+    until_true("it to be filed", || council.metric(0, "jurat_mail_spooled") == 0);
+    council.kill(3);
+    let description = council.http(0).get("/openapi.json").unwrap().json();
+    let changes = ["/status", "/metrics", "/api/v1/events"];
+    let paths: Vec<String> = description["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|path| !path.contains('{') && !changes.contains(&path.as_str()))
+        .cloned()
+        .collect();
+    assert!(paths.len() > 12, "{paths:?}");
+    let ask = || {
+        let http = council.http(1);
+        let answers = paths.iter().map(|path| (path, http.get(path).unwrap().text().to_owned()));
+        answers.collect::<Vec<_>>()
+    };
+    let metrics = || council.http(1).get("/metrics").unwrap().text().to_owned();
+    let names = |metrics: &str| {
+        let lines = metrics.lines().filter(|line| line.contains("mail") && !line.starts_with('#'));
+        lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (before, metrics_before) = (ask(), metrics());
+    sent(&council, 0, 3, SECRET);
+    until_true("the others to have it", || council.metric(1, "jurat_mail_spooled") == 1);
+    assert_eq!(ask(), before);
+    assert_eq!(names(&metrics()), names(&metrics_before), "one count for all recipients together");
+    assert!(!holds(metrics().as_bytes(), "private_strong"));
 }

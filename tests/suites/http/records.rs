@@ -2,7 +2,10 @@
 
 use data_encoding::{BASE64, HEXLOWER};
 use jurat_crypto::Digest;
-use jurat_log::{Attestation, ConsistencyProof, Entry, OrderedTime, Tree, TreeSize, UnixMillis, leaf_hash};
+use jurat_log::{
+    Attestation, ConsistencyProof, Entry, OrderedTime, PrivateCommitment, Tree, TreeSize, UnixMillis,
+    leaf_hash,
+};
 use jurat_tests::{Answer, Council, Http, until_true};
 use serde_json::{Value, json};
 
@@ -49,17 +52,30 @@ fn records_come_with_roots_and_proofs_that_hold() {
     // Handed in as they are in the log: some good, one twice, some bad, each with its answer.
     let (first, other) = (record("first"), record("other"));
     let time = Entry::OrderedTime(OrderedTime { sequence: 1, time: UnixMillis(1) }).encode();
+    let commitment = PrivateCommitment { commitment: Digest::of(b"event"), tag: Digest::of(b"tag") };
+    let private = Entry::PrivateCommitment(commitment).encode();
     let mut forged = BASE64.decode(other.as_bytes()).unwrap();
     *forged.last_mut().unwrap() ^= 1;
-    let answer =
-        push(http, &json!([first, other, first, BASE64.encode(&forged), BASE64.encode(&time), "?", ""]));
+    let answer = push(
+        http,
+        &json!([
+            first,
+            other,
+            first,
+            BASE64.encode(&forged),
+            BASE64.encode(&time),
+            "?",
+            "",
+            BASE64.encode(&private)
+        ]),
+    );
     assert_eq!(answer.status, 200, "{}", answer.text());
     let taken = answer.json();
     assert_eq!(taken["accepted"], 3, "{taken}");
     let leaf = |record: &str| leaf_hash(&BASE64.decode(record.as_bytes()).unwrap()).to_string();
     assert_eq!(taken["records"][0]["leaf_hash"], leaf(&first));
     assert_eq!(taken["records"][1]["leaf_hash"], leaf(&other));
-    for (at, status) in [(3, 422), (4, 400), (5, 400), (6, 400)] {
+    for (at, status) in [(3, 422), (4, 400), (5, 400), (6, 400), (7, 400)] {
         assert_eq!(taken["records"][at]["error"]["status"], status, "{taken}");
     }
     until_true("two records", || http.get("/status").unwrap().json()["log_size"] == 2);

@@ -16,7 +16,11 @@ fn mail(from: u8, to: u8, number: u64) -> PrivateEvent {
         author: key(from),
         sequence: number,
         time: UnixSeconds(0),
-        payload: PrivatePayload::Mail { recipient: *key(to).as_bytes(), ciphertext: vec![from, to] },
+        payload: PrivatePayload::Mail {
+            recipient: *key(to).as_bytes(),
+            ciphertext: vec![from, to],
+            salt: None,
+        },
         commitment: Digest::of(&[from, to, number.to_le_bytes()[0]]),
     }
 }

@@ -41,7 +41,7 @@ fn letter() -> Vec<u8> {
 }
 
 fn mail() -> Value {
-    serde_json::from_slice(&mail_payload(&recipient(), &letter())).unwrap()
+    serde_json::from_slice(&mail_payload(&recipient(), &letter(), None)).unwrap()
 }
 
 fn post(gate: &str) -> Value {
@@ -110,6 +110,8 @@ fn what_would_leak_is_refused_in_each_of_the_three_places() {
         (without(post("g"), "sender_ref"), PrivateRefusal::Schema),
         (with(post("g"), "format", "see you at noon".into()), PrivateRefusal::Schema),
         (with(post("g"), "nonce", "00".repeat(33).into()), PrivateRefusal::Schema),
+        (with(mail(), "salt", "meet me at noon".into()), PrivateRefusal::Schema),
+        (with(post("g"), "salt", "ab".repeat(32).into()), PrivateRefusal::Schema),
         (json!([]), PrivateRefusal::Schema),
     ];
     for field in PLAINTEXT_FIELDS {
@@ -150,6 +152,19 @@ fn times_authors_and_signatures_are_checked() {
         rules().check(&bytes[..107], Freshness::At(NOW), &anyone()),
         Err(PrivateRefusal::Truncated(107))
     );
+}
+
+#[test]
+fn mail_that_asks_to_be_ordered_has_a_tag_that_its_salt_decides() {
+    let tag = |salt: Option<&Digest>| {
+        let bytes = event(1, &serde_json::from_slice(&mail_payload(&recipient(), &letter(), salt)).unwrap());
+        rules().check(&bytes, Freshness::At(NOW), &anyone()).unwrap().payload.order_tag()
+    };
+    let salts = [Digest::of(b"one"), Digest::of(b"two")];
+    assert_eq!(tag(None), None);
+    assert_eq!(tag(Some(&salts[0])), Some(Digest::of_parts(&[b"jurat/v1/order-tag\n", salts[0].as_bytes()])));
+    assert_ne!(tag(Some(&salts[0])), tag(Some(&salts[1])));
+    assert_eq!(PrivatePayload::parse(post("g").to_string().as_bytes()).unwrap().order_tag(), None);
 }
 
 #[test]

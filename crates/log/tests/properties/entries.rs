@@ -1,10 +1,10 @@
 //! Entries and envelopes: one encoding each, strict, and nothing lost in between.
 
-use jurat_crypto::{KeyName, Signature, SignatureType, SigningKey, Vkey};
+use jurat_crypto::{Digest, KeyName, Signature, SignatureType, SigningKey, Vkey};
 use jurat_log::{
     Attestation, Entry, EntryError, EnvelopeError, JsonProblem, MAX_COUNCIL_CHANGE_BYTES, MAX_ENTRY_BYTES,
-    MAX_ENVELOPE_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange, OpaqueOperation, OrderedTime, SearchTerm,
-    UnixMillis, is_refused, leaf_hash, refused_form, submitted_form,
+    MAX_ENVELOPE_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange, OpaqueOperation, OrderedTime,
+    PrivateCommitment, SearchTerm, UnixMillis, is_refused, leaf_hash, refused_form, submitted_form,
 };
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
@@ -82,6 +82,21 @@ fn a_registry_operation_is_bytes() {
 }
 
 #[test]
+fn a_private_commitment_is_two_digests_and_is_found_by_its_tag() {
+    let [commitment, tag] = [[7; 32], [9; 32]].map(Digest::from_bytes);
+    let entry = Entry::PrivateCommitment(PrivateCommitment { commitment, tag });
+    let bytes = entry.encode();
+    assert_eq!(bytes, [&[1, 3][..], &[7; 32], &[9; 32]].concat());
+    assert_eq!(Entry::decode(&bytes), Ok(entry));
+    assert_eq!(SearchTerm::of_entry(&bytes), [SearchTerm::Tag(tag)]);
+    assert_eq!(Entry::decode(&bytes[..33]), Err(EntryError::Truncated("commitment")));
+    assert_eq!(Entry::decode(&bytes[..65]), Err(EntryError::Truncated("tag")));
+    assert_eq!(Entry::decode(&[&*bytes, &[0]].concat()), Err(EntryError::AfterCommitment(1)));
+    // Nobody refuses it when it is its turn: there is nothing to judge.
+    assert_eq!(refused_form(bytes.clone()), bytes);
+}
+
+#[test]
 fn an_ordered_time_is_a_sequence_and_a_time() {
     let entry = Entry::OrderedTime(OrderedTime { sequence: 0x0102, time: UnixMillis(0x0304) });
     let bytes = entry.encode();
@@ -127,7 +142,7 @@ fn each_part_of_an_entry_is_checked() {
         decoded(&changed).unwrap_err()
     };
     assert_eq!(with(0, 2), EntryError::Version(2));
-    assert_eq!(with(1, 3), EntryError::Reserved(3));
+    assert_eq!(with(1, 0x83), EntryError::Kind(0x83));
     assert_eq!(with(1, 0), EntryError::Kind(0));
     assert_eq!(with(1, 6), EntryError::Kind(6));
     assert!(matches!(with(2, 0), EntryError::Name(_)));

@@ -22,6 +22,7 @@ use jurat_bulletin::{
 };
 use jurat_crypto::{Digest, SigningKey, VerifyingKey};
 use jurat_gossip::{SpreadCounts, SpreadOutput, Spreader, ViewSize};
+use jurat_log::PrivateCommitment;
 use jurat_pbft::{Now, ReplicaId};
 use rand::{Rng, rngs::StdRng};
 
@@ -46,6 +47,8 @@ pub struct BulletinEffects {
     pub forget: Vec<BulletinKey>,
     /// Store and remove these besides.
     pub mail: Vec<MailChange>,
+    /// Have these ordered, likewise once the above is durable.
+    pub order: Vec<PrivateCommitment>,
     /// Tell subscribers, once the above is durable. The first is an index into `persist`.
     pub deliver: Vec<(usize, Vec<Subscriber>)>,
     /// Send these, likewise.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use jurat_crypto::{NetworkId, SignatureBatch, VerifyingKey};
-use jurat_log::{Attestation, Entry, EntryError, OrderedTime, SearchTerm, UnixMillis, validate_attestation};
+use jurat_log::{
+    Attestation, Entry, EntryError, OrderedTime, PrivateCommitment, SearchTerm, UnixMillis,
+    validate_attestation,
+};
 use jurat_trust::{CheckedOperation, KeyBytes, OperationSignature, SignedOperation};
 use rand_core::CryptoRng;
 
@@ -25,6 +28,7 @@ pub(super) enum Content {
     /// An attestation by the holder of this key.
     Attestation(VerifyingKey),
     Operation(Arc<CheckedOperation>),
+    PrivateCommitment,
     CouncilChange,
     OrderedTime,
 }
@@ -41,6 +45,18 @@ impl CheckedEntry {
     /// Takes an entry from the own journal or records, where only checked ones are.
     pub(super) fn from_journal(bytes: EntryBytes, network: NetworkId) -> Result<Self, EntryRefusal> {
         read(bytes, network).map(|(entry, _)| entry)
+    }
+
+    /// The entry of a private commitment, in which there is nothing to check.
+    #[must_use]
+    pub fn commitment(private: PrivateCommitment) -> Self {
+        let bytes = EntryBytes(Entry::PrivateCommitment(private).encode().into());
+        Self::new(bytes, vec![SearchTerm::Tag(private.tag)], Content::PrivateCommitment)
+    }
+
+    /// Whether it is one.
+    pub(super) const fn is_commitment(&self) -> bool {
+        matches!(self.content, Content::PrivateCommitment)
     }
 
     /// The entry that says when a batch was ordered. Those who execute it make it, all the same.
@@ -125,7 +141,7 @@ pub enum EntryRefusal {
 enum Signatures {
     Attestor(Attestation),
     Signers(Vec<u8>, Vec<OperationSignature>),
-    /// Those of a council change are judged when it is executed.
+    /// A private commitment has none; those of a council change are judged when it is executed.
     None,
 }
 
@@ -174,6 +190,9 @@ fn read(bytes: EntryBytes, network: NetworkId) -> Result<(CheckedEntry, Signatur
             // Nothing is done with it before they are checked.
             let content = Content::Operation(Arc::new(operation.assume_checked(network)));
             (Vec::new(), content, signatures)
+        }
+        Entry::PrivateCommitment(private) => {
+            return Ok((CheckedEntry::commitment(private), Signatures::None));
         }
         Entry::CouncilChange(change) => {
             CouncilChange::decode(change.as_bytes())?;

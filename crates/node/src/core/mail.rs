@@ -18,7 +18,10 @@ use jurat_crypto::{
     Digest, Letter, LetterId, OpenError, Opened, PrekeyRing, SealError, SignedPrekey, SigningKey,
     VerifyingKey, open, seal,
 };
-use rand::{Rng, rngs::StdRng};
+use jurat_log::{LeafIndex, PrivateCommitment};
+use rand::{Rng, RngExt as _, rngs::StdRng};
+
+use super::{CommitmentLog, LedgerError, commitments::entry_of};
 
 /// How long a prekey is used, in seconds.
 pub const PREKEY_LIFE: u32 = 24 * 3600;
@@ -76,6 +79,19 @@ pub struct WaitingLetter {
     pub time: u32,
     /// What it says, if it opens.
     pub opened: Result<Opened, OpenError>,
+    /// If it asks to be ordered: its entry in the log, and where that is.
+    pub ordered: Option<(PrivateCommitment, LeafIndex)>,
+}
+
+/// A letter that was made and is kept.
+#[derive(Debug, Clone)]
+pub struct SentLetter {
+    /// Names it.
+    pub id: Digest,
+    /// The event, to be sent to all members.
+    pub event: Vec<u8>,
+    /// What is to be ordered of it, if it asks for that.
+    pub order: Option<PrivateCommitment>,
 }
 
 /// What was counted since the start.
@@ -103,6 +119,7 @@ struct Filed {
     from: VerifyingKey,
     time: u32,
     ciphertext: Vec<u8>,
+    order: Option<PrivateCommitment>,
 }
 
 #[derive(Debug)]
@@ -110,6 +127,7 @@ struct Spooled {
     recipient: [u8; 32],
     until: UnixSeconds,
     bytes: Vec<u8>,
+    order: Option<PrivateCommitment>,
 }
 
 /// The mail of a node, and what it keeps for others.
@@ -212,14 +230,16 @@ impl MailExchange {
         if own { self.file(id, &event) } else { self.spool(&event, bytes) }
     }
 
-    /// Seals a letter to a member and spools it. The event is to be sent to all members.
+    /// Seals a letter to a member and spools it; one that is `ordered` is shown to its reader once its
+    /// commitment is in the log. The event is to be sent to all members.
     pub fn send(
         &mut self,
         to: &VerifyingKey,
         content: &[u8],
+        ordered: bool,
         now_millis: u64,
         entropy: &mut StdRng,
-    ) -> Result<(Digest, Vec<u8>), NotSent> {
+    ) -> Result<SentLetter, NotSent> {
         let now = UnixSeconds(u32::try_from(now_millis / 1000).unwrap_or(u32::MAX));
         if !self.members.contains(to.as_bytes()) {
             return Err(NotSent::Nobody);
@@ -234,18 +254,19 @@ impl MailExchange {
         let ciphertext = seal(&letter, &self.key, &[prekey], &context, entropy)?;
         // By the clock, so that a restart needs no memory of it.
         self.sequence = now_millis.max(self.sequence + 1);
-        let payload = mail_payload(to, &ciphertext);
+        let salt = ordered.then(|| Digest::from_bytes(entropy.random()));
+        let payload = mail_payload(to, &ciphertext, salt.as_ref());
         let bytes = sign_private(&self.key, self.rules.network, self.sequence, now, &payload)?;
         let (event, own) = self.judge(&bytes, Freshness::At(now))?;
-        let commitment = event.commitment;
+        let id = event.commitment;
         if own {
-            self.inbox_row(commitment, &event, &bytes);
+            self.inbox_row(id, &event, &bytes);
         } else {
             self.mailboxes.deliver(&event, event.time)?;
             self.keep_spooled(&event, bytes.clone());
-            self.changes.push((MailRow::Letter(commitment), Some(bytes.clone())));
+            self.changes.push((MailRow::Letter(id), Some(bytes.clone())));
         }
-        Ok((commitment, bytes))
+        Ok(SentLetter { id, event: bytes, order: entry_of(&event) })
     }
 
     /// A letter that a member passed on.
@@ -292,7 +313,8 @@ impl MailExchange {
 
     fn file(&mut self, id: Digest, event: &PrivateEvent) -> Result<(), &'static str> {
         let PrivatePayload::Mail { ciphertext, .. } = &event.payload else { return Err("schema") };
-        let filed = Filed { from: event.author, time: event.time.0, ciphertext: ciphertext.clone() };
+        let (from, time, order) = (event.author, event.time.0, entry_of(event));
+        let filed = Filed { from, time, ciphertext: ciphertext.clone(), order };
         self.own_rules.note(event);
         if self.open(&filed).is_err() {
             return self.refuse("sealed");
@@ -315,7 +337,8 @@ impl MailExchange {
         self.spool_rules.note(event);
         self.counts.spooled += 1;
         let until = UnixSeconds(event.time.0.saturating_add(MAIL_LIFE));
-        self.spooled.insert(event.commitment, Spooled { recipient: *recipient, until, bytes });
+        let spooled = Spooled { recipient: *recipient, until, bytes, order: entry_of(event) };
+        self.spooled.insert(event.commitment, spooled);
     }
 
     /// The checks of an event, and whether it is mail to this node. Changes nothing.
@@ -354,16 +377,30 @@ impl MailExchange {
         self.spooled.values().filter(move |spooled| spooled.recipient == key).map(|spooled| &spooled.bytes)
     }
 
-    /// The letters that wait for this node's reader, opened.
-    #[must_use]
-    pub fn inbox(&self) -> Vec<WaitingLetter> {
-        let letter = |(id, filed): (&Digest, &Filed)| {
-            let opened = self.open(filed);
-            WaitingLetter { id: *id, from: filed.from, time: filed.time, opened }
-        };
-        let mut letters: Vec<_> = self.inbox.iter().map(letter).collect();
+    /// The letters that wait for this node's reader, opened: of those that ask to be ordered only what the
+    /// log has commitments to.
+    pub fn inbox(&self, log: &impl CommitmentLog) -> Result<Vec<WaitingLetter>, LedgerError> {
+        let mut letters = Vec::new();
+        for (id, filed) in &self.inbox {
+            let ordered = match filed.order {
+                None => None,
+                Some(order) => match log.place_of(&order)? {
+                    Some(index) => Some((order, index)),
+                    None => continue,
+                },
+            };
+            let Filed { from, time, .. } = *filed;
+            letters.push(WaitingLetter { id: *id, from, time, opened: self.open(filed), ordered });
+        }
         letters.sort_by_key(|letter| letter.time);
-        letters
+        Ok(letters)
+    }
+
+    /// What is to be ordered of the letters that wait here, for whomever. The sender's node may have
+    /// stopped before it handed that in.
+    pub fn orders(&self) -> impl Iterator<Item = PrivateCommitment> {
+        let spooled = self.spooled.values().filter_map(|spooled| spooled.order);
+        spooled.chain(self.inbox.values().filter_map(|filed| filed.order))
     }
 
     /// The reader has a letter; whether it waited.

@@ -43,6 +43,8 @@ pub struct Counters {
     pub bad_entries: u64,
     /// Entries from members that were not taken because too many wait.
     pub overflowed_entries: u64,
+    /// Private commitments that were not taken because a member hands in too many.
+    pub overflowed_commitments: u64,
     /// Entries from members that were known already.
     pub repeated_entries: u64,
     /// Requests for entries that were not answered because the member asks for too many.
@@ -116,6 +118,8 @@ pub struct Core<L> {
     fetches: Vec<(u64, ReplicaId, Vec<Digest>)>,
     /// What each member may still ask for.
     fetch_budgets: BTreeMap<ReplicaId, Budget>,
+    /// How many private commitments each may hand in or pass on.
+    commitment_budgets: BTreeMap<ReplicaId, Budget>,
     clock_offsets: BTreeMap<ReplicaId, i64>,
     /// When each member was heard last.
     heard: BTreeMap<ReplicaId, u64>,
@@ -153,6 +157,7 @@ impl<L: Ledger> Core<L> {
             stored: Sequence(0),
             fetches: Vec::new(),
             fetch_budgets: BTreeMap::new(),
+            commitment_budgets: BTreeMap::new(),
             clock_offsets: BTreeMap::new(),
             heard: BTreeMap::new(),
             next_housekeeping: 0,

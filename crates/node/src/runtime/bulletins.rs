@@ -29,6 +29,7 @@ use tracing::{error, info, warn};
 use super::{
     RunError,
     clock::Clock,
+    commitments::Commitments,
     driver::Back,
     link::{Known, Lane, Peers},
 };
@@ -84,6 +85,7 @@ impl Bulletins {
         (name, key): (String, SigningKey),
         clock: Clock,
         peers: Arc<Peers>,
+        commitments: Commitments,
         back: mpsc::UnboundedSender<Back>,
     ) -> Result<(Arc<Self>, JoinHandle<()>), RunError> {
         let store = BulletinStore::open(dir)?;
@@ -115,6 +117,7 @@ impl Bulletins {
             store,
             clock,
             peers,
+            commitments,
             streams: Streams::default(),
         };
         let thread = std::thread::Builder::new().name("bulletins".into()).spawn(move || {
@@ -242,6 +245,7 @@ struct Keeper {
     store: BulletinStore,
     clock: Clock,
     peers: Arc<Peers>,
+    commitments: Commitments,
     streams: Streams,
 }
 
@@ -314,7 +318,8 @@ impl Keeper {
     }
 
     fn tell(&self, effects: BulletinEffects) {
-        let BulletinEffects { persist, deliver, send, .. } = effects;
+        let BulletinEffects { persist, order, deliver, send, .. } = effects;
+        self.commitments.submit(order);
         for (place, subscribers) in deliver {
             if let Some(posting) = persist.get(place) {
                 let missed = self.streams.deliver(posting, &subscribers);

@@ -67,7 +67,7 @@ fn follows_from_log(facts: &Facts<'_>, core: &Core<Tampered>) -> Verdict {
             Entry::Refused(RefusedEntry::Attestation(_)) => {
                 return Err(format!("entry {index} is marked as refused, and no key was revoked"));
             }
-            Entry::Attestation(_) | Entry::CouncilChange(_) => Ok(()),
+            Entry::Attestation(_) | Entry::PrivateCommitment(_) | Entry::CouncilChange(_) => Ok(()),
         };
         applied.map_err(|rejection| format!("entry {index} has no effect: {rejection}"))?;
     }

@@ -29,6 +29,10 @@ pub(in crate::cli) struct Arguments {
     /// The file that holds what it says
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Have the council order it: a commitment to it goes into the log, and the other node shows the
+    /// message once that is there
+    #[arg(long)]
+    ordered: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
@@ -37,7 +41,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         (_, Some(path)) => files::read_bounded(path, MAX_LETTER_BYTES, "message")?,
         _ => files::read_standard_input(MAX_LETTER_BYTES, "message")?,
     };
-    let request = OwnerRequest::Send { to: arguments.to.clone(), content: BASE64.encode(&content) };
+    let (to, content) = (arguments.to.clone(), BASE64.encode(&content));
+    let request = OwnerRequest::Send { to, content, ordered: arguments.ordered };
     let OwnerAnswer::Sent(sent) = ask(&arguments.dir, &request)? else { return Err(other_answer()) };
     output.result(&sent, || format!("sent to {}, {}", sent.to, sent.id));
     Ok(())

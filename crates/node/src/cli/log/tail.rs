@@ -4,7 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use jurat_log::{
-    Checkpoint, Entry, Note, OrderedTime, TILE_WIDTH, TileCoord, TileKind, split_bundle, validate_attestation,
+    Checkpoint, Entry, Note, OrderedTime, PrivateCommitment, TILE_WIDTH, TileCoord, TileKind, split_bundle,
+    validate_attestation,
 };
 use jurat_trust::{Operation, ProposalId, SequenceDomain, SignedOperation};
 use serde::Serialize;
@@ -52,6 +53,8 @@ pub(super) struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<ShownOperation>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    private: Option<ShownPrivate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ordered: Option<ShownTime>,
 }
 
@@ -67,6 +70,7 @@ impl Shown {
             subjects: Vec::new(),
             change: None,
             operation: None,
+            private: None,
             ordered: None,
         }
     }
@@ -81,6 +85,13 @@ struct ShownOperation {
     sequence: u64,
     /// How many keys signed.
     signatures: usize,
+}
+
+/// That something private was said: all that the public ever sees of it.
+#[derive(Debug, Serialize)]
+struct ShownPrivate {
+    commitment: String,
+    tag: String,
 }
 
 /// When the operations that follow were ordered.
@@ -203,6 +214,10 @@ pub(super) fn shown(index: u64, bytes: &[u8], entry: &Entry) -> Result<Shown, Un
             };
             Shown { operation: Some(operation), ..shown("registry-operation") }
         }
+        Entry::PrivateCommitment(PrivateCommitment { commitment, tag }) => {
+            let private = ShownPrivate { commitment: commitment.to_string(), tag: tag.to_string() };
+            Shown { private: Some(private), ..shown("private-commitment") }
+        }
         Entry::CouncilChange(change) => {
             let change = CouncilChange::decode(change.as_bytes())?;
             let (joins, leaves) = match change.change() {
@@ -253,6 +268,9 @@ pub(super) fn describe(shown: &Shown) -> String {
             "{:>8}  (registry)  {federation}, {domain} operation {sequence}{refused}",
             shown.index
         );
+    }
+    if let Some(ShownPrivate { commitment, .. }) = &shown.private {
+        return format!("{:>8}  (private)  {}..", shown.index, &commitment[..12]);
     }
     if let Some(ShownTime { sequence, time }) = &shown.ordered {
         return format!("{:>8}  (time)  {time}, sequence {sequence}", shown.index);

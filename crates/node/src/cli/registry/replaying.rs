@@ -197,7 +197,7 @@ impl<'h> Fold<'h> {
                     self.refusals.push(Refusal { index, reason });
                 }
             }
-            Entry::CouncilChange(_) => {}
+            Entry::PrivateCommitment(_) | Entry::CouncilChange(_) => {}
         }
         Ok(())
     }

@@ -5,9 +5,10 @@ use jurat_crypto::{Digest, SealingKey, VerifyingKey};
 use jurat_pbft::{Now, ReplicaId};
 
 use super::{BulletinExchange, BulletinMessage, unix_seconds};
-use crate::core::{EntryBytes, MailRow, NotSent, mail::Arrival};
+use crate::core::{EntryBytes, MailRow, NotSent, SentLetter, mail::Arrival};
 
-/// How often mail is offered again to members who are there and did not take it, in milliseconds.
+/// How often mail is offered again to members who are there and did not take it, and what asks to be
+/// ordered is handed in again if it is not in the log, in milliseconds.
 const OFFER_MILLIS: u64 = 60_000;
 /// The most prekeys of one message: one of each member there can be.
 const MAX_PREKEYS: usize = 64;
@@ -35,14 +36,22 @@ impl BulletinExchange {
         self.send_prekeys(None);
     }
 
-    /// Seals a letter to a member, and sends it to all.
-    pub fn send_letter(&mut self, to: &VerifyingKey, content: &[u8], now: Now) -> Result<Digest, NotSent> {
-        let (id, event) = self.mail.send(to, content, now.wall.0, &mut self.entropy)?;
-        if self.mail.waits(&id) {
-            let letter = EntryBytes(event.into());
+    /// Seals a letter to a member, and sends it to all. Of one that is `ordered` a commitment goes into the
+    /// log; its reader is shown it once it is there.
+    pub fn send_letter(
+        &mut self,
+        to: &VerifyingKey,
+        content: &[u8],
+        ordered: bool,
+        now: Now,
+    ) -> Result<SentLetter, NotSent> {
+        let sent = self.mail.send(to, content, ordered, now.wall.0, &mut self.entropy)?;
+        if self.mail.waits(&sent.id) {
+            let letter = EntryBytes(sent.event.as_slice().into());
             self.send_to_all(&BulletinMessage::Mail(letter));
         }
-        Ok(id)
+        self.effects.order.extend(sent.order);
+        Ok(sent)
     }
 
     /// The reader has a letter; whether it was there.
@@ -77,6 +86,9 @@ impl BulletinExchange {
         self.mail.wake(UnixSeconds(seconds));
         if now.elapsed >= self.offer_at {
             self.offer_at = now.elapsed + OFFER_MILLIS;
+            if self.me.is_some() {
+                self.effects.order.extend(self.mail.orders());
+            }
             let there: Vec<_> = self.neighbours.iter().filter(|(_, neighbour)| neighbour.is_up).collect();
             let there: Vec<_> = there.into_iter().map(|(id, neighbour)| (*id, neighbour.key)).collect();
             for (member, key) in there {

@@ -5,6 +5,21 @@ use rand::SeedableRng;
 
 use super::*;
 
+/// A log of private commitments, in their order.
+struct Log(Vec<PrivateCommitment>);
+
+impl CommitmentLog for Log {
+    fn place_of(&self, private: &PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError> {
+        let index = self.0.iter().position(|logged| logged == private);
+        Ok(index.map(|index| LeafIndex::new(index as u64).unwrap()))
+    }
+
+    fn first_with(&self, tag: &Digest) -> Result<Option<(LeafIndex, Digest)>, LedgerError> {
+        let first = self.0.iter().find(|logged| logged.tag == *tag);
+        Ok(first.map(|first| (self.place_of(first).unwrap().unwrap(), first.commitment)))
+    }
+}
+
 const NOW: u32 = 1_700_000_000;
 
 struct Member {
@@ -35,14 +50,29 @@ fn members<const N: usize>() -> [Member; N] {
 }
 
 fn send(from: &mut Member, to: &VerifyingKey, content: &str, second: u32) -> Result<Vec<u8>, NotSent> {
+    send_as(from, to, content, second, false).map(|sent| sent.event)
+}
+
+fn send_as(
+    from: &mut Member,
+    to: &VerifyingKey,
+    content: &str,
+    second: u32,
+    ordered: bool,
+) -> Result<SentLetter, NotSent> {
     let mut entropy = StdRng::seed_from_u64(u64::from(second));
-    from.mail.send(to, content.as_bytes(), u64::from(second) * 1000, &mut entropy).map(|(_, event)| event)
+    from.mail.send(to, content.as_bytes(), ordered, u64::from(second) * 1000, &mut entropy)
+}
+
+/// What waits, with nothing in the log.
+fn inbox(member: &Member) -> Vec<WaitingLetter> {
+    member.mail.inbox(&Log(Vec::new())).unwrap()
 }
 
 fn read(member: &Member) -> Vec<String> {
     let content =
         |letter: WaitingLetter| String::from_utf8(letter.opened.unwrap().letter.content.to_vec()).unwrap();
-    member.mail.inbox().into_iter().map(content).collect()
+    inbox(member).into_iter().map(content).collect()
 }
 
 #[test]
@@ -50,14 +80,14 @@ fn a_letter_is_spooled_by_all_and_filed_once_by_its_recipient() {
     let [mut ann, mut ben, mut eve] = members();
     let event = send(&mut ann, &ben.key, "meet me", NOW).unwrap();
     assert_eq!(eve.mail.arrive(&event, UnixSeconds(NOW)), Arrival::Spooled);
-    assert!(eve.mail.inbox().is_empty());
+    assert!(inbox(&eve).is_empty());
     assert_eq!(eve.mail.waiting_for(&ben.key).count(), 1);
     let id = Digest::of(&event);
     for _ in 0..3 {
         assert_eq!(ben.mail.arrive(&event, UnixSeconds(NOW + 1)), Arrival::Filed(id));
     }
     assert_eq!(read(&ben), ["meet me"]);
-    assert_eq!(ben.mail.inbox()[0].from, ann.key);
+    assert_eq!(inbox(&ben)[0].from, ann.key);
     // Nobody but the recipient ends its waiting.
     eve.mail.filed_by(&ann.key, &id);
     assert_eq!(eve.mail.waiting_for(&ben.key).count(), 1);
@@ -66,7 +96,7 @@ fn a_letter_is_spooled_by_all_and_filed_once_by_its_recipient() {
     assert!(ben.mail.forget(&id) && !ben.mail.forget(&id));
     // What was read does not come back.
     assert_eq!(ben.mail.arrive(&event, UnixSeconds(NOW + 2)), Arrival::Filed(id));
-    assert!(ben.mail.inbox().is_empty());
+    assert!(inbox(&ben).is_empty());
     assert_eq!(ben.mail.counts().filed, 1);
 }
 
@@ -99,7 +129,7 @@ fn what_is_stored_is_there_after_a_restart_and_nothing_of_it_is_readable() {
     assert_eq!(ann.mail.waiting_for(&ben.key).count() + eve.mail.waiting_for(&ben.key).count(), 0);
     assert_eq!(read(&ben).len(), 1);
     ben.mail.wake(UnixSeconds(NOW + INBOX_LIFE + 1));
-    assert!(ben.mail.inbox().is_empty());
+    assert!(inbox(&ben).is_empty());
 }
 
 #[test]
@@ -140,11 +170,11 @@ fn letters_that_are_forged_stale_or_for_other_keys_are_not_filed() {
     else {
         panic!("mail")
     };
-    let payload = mail_payload(&ben.key, &ciphertext);
+    let payload = mail_payload(&ben.key, &ciphertext, None);
     let network = eve.mail.rules.network;
     let stolen = sign_private(&eve.mail.key, network, 1, UnixSeconds(NOW), &payload).unwrap();
     assert!(matches!(ben.mail.arrive(&stolen, UnixSeconds(NOW)), Arrival::Filed(_)));
-    assert!(ben.mail.inbox().is_empty());
+    assert!(inbox(&ben).is_empty());
     assert_eq!(ben.mail.counts().refused["sealed"], 1);
     // A stranger's is not taken at all.
     let stranger = SigningKey::from_seed(&[77; 32]);
@@ -186,4 +216,41 @@ fn prekeys_are_replaced_by_later_ones_of_members_only() {
     let event = send(&mut ann, &ben.key, "to the new key", later.0).unwrap();
     ben.mail.arrive(&event, later);
     assert_eq!(read(&ben), ["to the new key"]);
+}
+
+#[test]
+fn a_letter_that_asks_for_it_is_shown_once_its_own_commitment_is_in_the_log() {
+    let [mut ann, mut ben, mut eve] = members();
+    let sent = send_as(&mut ann, &ben.key, "first come, first served", NOW, true).unwrap();
+    let order = sent.order.unwrap();
+    assert_eq!(order.commitment, Digest::of(&sent.event));
+    assert_eq!(ben.mail.arrive(&sent.event, UnixSeconds(NOW)), Arrival::Filed(sent.id));
+    assert_eq!(eve.mail.arrive(&sent.event, UnixSeconds(NOW)), Arrival::Spooled);
+    // Whoever holds it knows what is to be ordered, though its sender may be gone.
+    for holder in [&ann, &ben, &eve] {
+        assert_eq!(holder.mail.orders().collect::<Vec<_>>(), [order]);
+    }
+    let PrivateCommitment { commitment, tag } = order;
+    let other = Digest::of(b"other");
+    let others = [PrivateCommitment { commitment: other, tag }, PrivateCommitment { commitment, tag: other }];
+    assert!(ben.mail.inbox(&Log(others.to_vec())).unwrap().is_empty(), "another's commitment is none to it");
+    let log = Log([others[0], order].to_vec());
+    let letters = ben.mail.inbox(&log).unwrap();
+    assert_eq!(letters[0].ordered, Some((order, LeafIndex::new(1).unwrap())));
+    // Two that are alike have nothing in common.
+    ann.mail.filed_by(&ben.key, &sent.id);
+    let again =
+        send_as(&mut ann, &ben.key, "first come, first served", NOW + 1, true).unwrap().order.unwrap();
+    assert!(again.commitment != commitment && again.tag != tag);
+    // It is restored as what it was, and expires like others; the log stays as it is.
+    let rows: Vec<_> =
+        eve.mail.take_changes().into_iter().filter_map(|(row, value)| Some((row, value?))).collect();
+    let mut restored = MailExchange::new(eve.mail.rules, eve.mail.key.clone());
+    restored.set_members(true, [&ann.key, &ben.key, &eve.key].into_iter());
+    restored.restore(UnixSeconds(NOW + 60), rows);
+    assert_eq!(restored.orders().collect::<Vec<_>>(), [order]);
+    restored.wake(UnixSeconds(NOW + MAIL_LIFE + 1));
+    ben.mail.wake(UnixSeconds(NOW + INBOX_LIFE + 1));
+    assert_eq!(restored.orders().chain(ben.mail.orders()).count(), 0);
+    assert!(ben.mail.inbox(&log).unwrap().is_empty());
 }

@@ -14,18 +14,39 @@ pub(super) const FETCH_LIMIT: usize = 2048;
 /// Entries that one member may ask for: a second, and at once. Looking them up is work.
 const FETCHES_PER_SECOND: u64 = 50_000;
 const FETCHES_AT_ONCE: u64 = 100_000;
+/// Private commitments that one member may hand in or pass on: a second, and at once.
+const COMMITMENTS_PER_SECOND: u64 = 100;
+const COMMITMENTS_AT_ONCE: u64 = 2_000;
 /// Bytes of entries sent in answer to one frame.
 const FETCH_ANSWER_BYTES: usize = 4 << 20;
 
 impl<L: Ledger> Core<L> {
     pub(super) fn on_submitted(&mut self, entries: Vec<CheckedEntry>) {
+        let entries = self.within_budget(self.replica.id(), entries);
         let new = self.take_in(entries);
         self.spread(Recipient::All, new);
     }
 
-    pub(super) fn on_checked(&mut self, _from: ReplicaId, entries: Vec<CheckedEntry>, refused: usize) {
+    pub(super) fn on_checked(&mut self, from: ReplicaId, entries: Vec<CheckedEntry>, refused: usize) {
         self.counters.bad_entries += refused as u64;
+        let entries = self.within_budget(from, entries);
         self.take_in(entries);
+    }
+
+    /// Drops private commitments of who hands in too many: no signature says whose they are, so those
+    /// who pass them on answer for them. What the order waits for is taken all the same.
+    fn within_budget(&mut self, from: ReplicaId, mut entries: Vec<CheckedEntry>) -> Vec<CheckedEntry> {
+        let now = self.now.elapsed;
+        let budget = self.commitment_budgets.entry(from);
+        let budget = budget.or_insert_with(|| Budget::new(COMMITMENTS_PER_SECOND, COMMITMENTS_AT_ONCE, now));
+        entries.retain(|entry| {
+            let taken = !entry.is_commitment()
+                || self.replica.is_wanted(&RequestDigest(*entry.leaf()))
+                || budget.spend(1, now) == Verdict::Take;
+            self.counters.overflowed_commitments += u64::from(!taken);
+            taken
+        });
+        entries
     }
 
     /// Holds new entries, journaled, and gives them to the replica. Gives back those that were new.

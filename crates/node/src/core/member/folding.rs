@@ -42,7 +42,7 @@ impl CheckedEntry {
                 let operation = judge_evidence(operation, history, Sequence(u64::MAX));
                 Ok(registry.check(&operation, at)?)
             }
-            Content::CouncilChange | Content::OrderedTime => Ok(()),
+            Content::PrivateCommitment | Content::CouncilChange | Content::OrderedTime => Ok(()),
         }
     }
 
@@ -99,7 +99,7 @@ impl<L: Ledger> Core<L> {
                     let applied = self.registry.apply(&operation, at);
                     applied.map(|_| folded.operations.push(operation)).map_err(OrderRefusal::Operation)
                 }
-                Content::CouncilChange | Content::OrderedTime => Ok(()),
+                Content::PrivateCommitment | Content::CouncilChange | Content::OrderedTime => Ok(()),
             };
             needs_time |= entry.is_operation() || verdict.is_err();
             folded.logged.push(match verdict {

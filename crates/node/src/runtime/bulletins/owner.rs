@@ -40,6 +40,9 @@ pub(crate) enum OwnerRequest {
         to: String,
         /// What it says, in base64.
         content: String,
+        /// Whether the council orders it.
+        #[serde(default)]
+        ordered: bool,
     },
     /// Show the letters that wait here.
     Inbox,
@@ -73,6 +76,9 @@ pub(crate) struct SentJson {
     pub(crate) to: String,
     /// When it was sent.
     pub(crate) time: String,
+    /// The leaf hash of its commitment, if the council orders it, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) commitment: Option<String>,
 }
 
 /// A letter that waits for its reader.
@@ -86,6 +92,18 @@ pub(crate) struct LetterJson {
     pub(crate) time: String,
     /// What it says, in base64.
     pub(crate) content: String,
+    /// Where the log has its commitment, if the council has ordered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ordered: Option<OrderedJson>,
+}
+
+/// An entry of the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OrderedJson {
+    /// Where it is.
+    pub(crate) index: u64,
+    /// Its leaf hash, in hexadecimal.
+    pub(crate) leaf_hash: String,
 }
 
 /// Where the owner's socket is.

@@ -2,11 +2,12 @@
 
 use data_encoding::BASE64;
 use jurat_crypto::{Digest, SealingKey, VerifyingKey};
+use jurat_log::{Entry, PrivateCommitment};
 use jurat_pbft::Now;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use super::{Keeper, LetterJson, OwnerAnswer, OwnerRequest, SentJson, seconds};
+use super::{Keeper, LetterJson, OwnerAnswer, OwnerRequest, SentJson, owner::OrderedJson, seconds};
 use crate::{core::BulletinExchange, time::rfc3339_seconds};
 
 impl Keeper {
@@ -18,30 +19,39 @@ impl Keeper {
     ) -> OwnerAnswer {
         let refused = |reason: &dyn std::fmt::Display| OwnerAnswer::Refused(reason.to_string());
         match request {
-            OwnerRequest::Send { to, content } => {
+            OwnerRequest::Send { to, content, ordered } => {
                 let Ok(content) = BASE64.decode(content.as_bytes()).map(Zeroizing::new) else {
                     return refused(&"the content is not base64");
                 };
                 let Some(key) = self.key_of(&to) else {
                     return refused(&format!("{to} is no member of the council"));
                 };
-                match exchange.send_letter(&key, &content, now) {
-                    Ok(id) => OwnerAnswer::Sent(SentJson {
-                        id: id.to_string(),
+                match exchange.send_letter(&key, &content, ordered, now) {
+                    Ok(sent) => OwnerAnswer::Sent(SentJson {
+                        id: sent.id.to_string(),
                         to,
                         time: rfc3339_seconds(seconds(now).into()),
+                        commitment: sent.order.as_ref().map(leaf_hash),
                     }),
                     Err(error) => refused(&error),
                 }
             }
             OwnerRequest::Inbox => {
-                let letters = exchange.mail().inbox().into_iter().filter_map(|letter| {
+                let letters = match exchange.mail().inbox(&self.commitments) {
+                    Ok(letters) => letters,
+                    Err(error) => return refused(&error),
+                };
+                let letters = letters.into_iter().filter_map(|letter| {
                     let opened = letter.opened.ok()?;
                     Some(LetterJson {
                         id: letter.id.to_string(),
                         from: self.name_of_member(&letter.from),
                         time: rfc3339_seconds(letter.time.into()),
                         content: BASE64.encode(&opened.letter.content),
+                        ordered: letter.ordered.map(|(order, index)| OrderedJson {
+                            index: index.value(),
+                            leaf_hash: leaf_hash(&order),
+                        }),
                     })
                 });
                 OwnerAnswer::Letters(letters.collect())
@@ -83,4 +93,9 @@ impl Keeper {
         let name = all.iter().find(|(_, peer)| peer.link_key == *key).map(|(_, peer)| peer.name.clone());
         name.unwrap_or_else(|| data_encoding::HEXLOWER.encode(key.as_bytes()))
     }
+}
+
+/// The leaf hash of a commitment's entry, in hexadecimal: the name of its receipt.
+fn leaf_hash(order: &PrivateCommitment) -> String {
+    Entry::PrivateCommitment(*order).leaf_hash().to_string()
 }

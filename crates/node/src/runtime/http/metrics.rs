@@ -102,6 +102,11 @@ impl Collector for NodeMetrics {
                 counters.overflowed_entries,
             ),
             (
+                "overflowed_commitments",
+                "Private commitments not taken because a member handed in too many",
+                counters.overflowed_commitments,
+            ),
+            (
                 "refused_fetches",
                 "Requests of members for entries, too many to answer",
                 counters.refused_fetches,

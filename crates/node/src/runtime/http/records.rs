@@ -143,6 +143,9 @@ fn parse(text: &str) -> Result<EntryBytes, Problem> {
     match Entry::decode(&bytes).map_err(|error| bad(error.to_string()))? {
         Entry::Attestation(_) | Entry::RegistryOperation(_) => Ok(EntryBytes(bytes.into())),
         Entry::CouncilChange(_) => Err(bad("council changes go to /api/v1/council/changes".into())),
+        Entry::PrivateCommitment(_) => {
+            Err(bad("private commitments are for members, who hand them in at their own nodes".into()))
+        }
         Entry::OrderedTime(_) | Entry::Refused(_) => {
             Err(bad("only those who order say when they did, and what they refused".into()))
         }
