@@ -192,6 +192,7 @@ pub const TARGETS: &[Target] = &[
         seeds: sealing::difficulty_seeds,
         memory: DECODER,
     },
+    Target { name: "equihash", body: sealing::equihash, seeds: sealing::equihash_seeds, memory: DECODER },
     Target {
         name: "peer_address",
         body: gossip::peer_address,

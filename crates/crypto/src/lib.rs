@@ -21,9 +21,9 @@ pub use digest::{Digest, ParseDigestError};
 pub use domain::{Domain, NetworkId};
 pub use ed25519::{KeyError, Signature, SigningKey, VerifyError, VerifyingKey};
 pub use hashcash::{
-    CodeSize, Difficulty, Hashcash, LinearDifficulty, NoncePlaceError, NonceSearch, NonceWidth,
-    ParseLinearDifficultyError, Stamp, TapeHash, TapeHashError, TapeSize, ZeroBits, ZeroBitsError,
-    leading_zero_bits,
+    CodeSize, Difficulty, Equihash, EquihashLengthError, EquihashSolution, Hashcash, LinearDifficulty,
+    NoncePlaceError, NonceSearch, NonceWidth, ParseLinearDifficultyError, ProofOfWork, Stamp, TapeHash,
+    TapeHashError, TapeSize, ZeroBits, ZeroBitsError, leading_zero_bits,
 };
 pub use key_file::{KeyFileError, PassphraseCost, SecretKey};
 #[cfg(feature = "ml-dsa")]

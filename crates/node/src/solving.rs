@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use jurat_crypto::{Hashcash, NonceSearch, Stamp};
+use jurat_crypto::{NonceSearch, ProofOfWork, Stamp};
 
 /// Attempts that a thread takes at a time: few, since a single one can take a tenth of a second.
 const CHUNK: u64 = 8;
@@ -30,12 +30,12 @@ pub(crate) enum Unsolved {
 ///
 /// `watch` is told again and again how many attempts were begun, and ends the search with
 /// [`ControlFlow::Break`].
-pub(crate) fn solve<H: Hashcash + Clone + Send + Sync>(
-    search: &NonceSearch<H>,
+pub(crate) fn solve<W: ProofOfWork<Proof: Send> + Clone + Send + Sync>(
+    search: &NonceSearch<W>,
     attempts: u64,
     threads: NonZeroUsize,
     watch: impl Fn(u64) -> ControlFlow<()> + Sync,
-) -> Result<Stamp, Unsolved> {
+) -> Result<Stamp<W::Proof>, Unsolved> {
     let attempts = attempts.min(search.attempts());
     let cancelled = AtomicBool::new(false);
     // Attempts from `end` on need not be made: there are none, or an earlier one succeeded.

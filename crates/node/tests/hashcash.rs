@@ -123,3 +123,27 @@ fn nonces_of_four_bytes_go_on_after_the_last_one() {
     assert!(u32::try_from(last["nonce"].as_u64().unwrap()).is_ok());
     assert!(above["nonce"].as_u64().unwrap() >= 1 << 31);
 }
+
+#[test]
+fn equihash_is_checked_with_the_solution_that_work_found() {
+    let common = ["--preimage", "x", "--algorithm", "equihash", "--zero-bits", "2"];
+    let found: Value =
+        serde_json::from_str(text(&jurat(&[&["work", "--json"], &common[..]].concat(), b""))).unwrap();
+    assert_eq!(found["algorithm"], "equihash");
+    let (nonce, solution) = (found["nonce"].to_string(), found["solution"].as_str().unwrap());
+    let check = |nonce: &str, solution: &str| {
+        let given = ["check", "--json", "--nonce", nonce, "--solution", solution];
+        jurat(&[&given, &common[..]].concat(), b"")
+    };
+    let checked: Value = serde_json::from_str(text(&check(&nonce, solution))).unwrap();
+    assert_eq!((&checked["met"], &checked["digest"]), (&json!(true), &found["digest"]));
+    assert_eq!(check("12345678", solution).status.code(), Some(1), "another nonce");
+    let last = if solution.ends_with('0') { "1" } else { "0" };
+    let altered = format!("{}{last}", &solution[..solution.len() - 1]);
+    assert_eq!(check(&nonce, &altered).status.code(), Some(1));
+    assert_eq!(check(&nonce, "00").status.code(), Some(2), "too short");
+    let code = |arguments: &[&str]| jurat(&[arguments, &common[..4]].concat(), b"").status.code();
+    assert_eq!(code(&["digest"]), Some(2), "there is none without a solution");
+    assert_eq!(code(&["check", "--zero-bits", "1"]), Some(2), "nor a check");
+    assert_eq!(code(&["work", "--zero-bits", "1", "--code-size", "20"]), Some(2));
+}

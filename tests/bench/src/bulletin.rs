@@ -16,8 +16,8 @@ use jurat_bulletin::{
     Board, BoardLimits, Bulletin, Effort, Inbox, Message, Origin, Posting, Rules, Topic, UnixSeconds,
 };
 use jurat_crypto::{
-    CodeSize, Digest, Hashcash, Letter, LetterId, NetworkId, SealContext, SealingKey, SigningKey, TapeHash,
-    TapeSize, open, seal,
+    CodeSize, Digest, Equihash, Hashcash, Letter, LetterId, NetworkId, ProofOfWork, SealContext, SealingKey,
+    SigningKey, TapeHash, TapeSize, open, seal,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -28,6 +28,7 @@ const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 
 pub fn run(report: &mut Report) -> Result<(), String> {
     tapehash(report)?;
+    equihash(report);
     sealing(report);
     refusals(report);
     accepting(report);
@@ -107,6 +108,32 @@ fn python_seconds(dir: &Path, call: &str, count: u32) -> Result<f64, String> {
     let output = Command::new("python3").env("PYTHONPATH", dir).arg("-c").arg(program).output();
     let output = output.map_err(|error| error.to_string())?;
     String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| "Python printed no time".into())
+}
+
+/// What a check spares beside an attempt, and beside the signature that a check may cost at most.
+fn equihash(report: &mut Report) {
+    let all = Digest::from_bytes([0xff; 32]);
+    let preimages: Vec<_> = (0..20).map(|i| preimage(0, i)).collect();
+    let solved: Vec<_> = preimages
+        .iter()
+        .filter_map(|preimage| Some((preimage, Equihash.attempt(preimage, &all)?.1)))
+        .collect();
+    let mut of_attempts = preimages.iter().cycle();
+    let attempt = best(10, |_| {
+        black_box(of_attempts.next().map(|preimage| Equihash.attempt(preimage, &all)));
+    });
+    let mut of_checks = solved.iter().cycle();
+    let check = best(1000, |_| {
+        let (preimage, solution) = of_checks.next().expect("some have a solution");
+        assert!(Equihash.check(*preimage, solution).is_some());
+    });
+    let key = SigningKey::from_seed(&[1; 32]);
+    let (signature, verifying) = (key.sign(b"message"), key.verifying_key());
+    let signature = best(1000, |_| assert!(verifying.verify(b"message", &signature).is_ok()));
+    let base = report.figure("equihash: attempts", 1.0 / attempt, "/s");
+    report.ratio("equihash: checks", 1.0 / check, "/s", "attempts", base);
+    let base = report.figure("signatures checked one by one", 1.0 / signature, "/s");
+    report.ratio("equihash: checks", 1.0 / check, "/s", "signatures", base);
 }
 
 fn sealing(report: &mut Report) {

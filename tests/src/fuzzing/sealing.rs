@@ -1,8 +1,8 @@
-//! Sealed letters, the prekeys they are sealed to, and the difficulty that is asked for posting them.
+//! Sealed letters, the prekeys they are sealed to, and the work that is asked for posting them.
 
 use jurat_crypto::{
-    Digest, Letter, LetterId, LinearDifficulty, NetworkId, Prekey, SealContext, SealingKey, SignedPrekey,
-    has_sealed_shape, open, seal,
+    Digest, Equihash, EquihashSolution, Letter, LetterId, LinearDifficulty, NetworkId, Prekey, ProofOfWork,
+    SealContext, SealingKey, SignedPrekey, has_sealed_shape, open, seal,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -75,4 +75,22 @@ pub(super) fn difficulty(input: &[u8]) -> Option<()> {
 
 pub(super) fn difficulty_seeds() -> Vec<Seed> {
     vec![seed("none", "0"), seed("million", "1000000"), seed("most", LinearDifficulty::MAX.to_string())]
+}
+
+const PUZZLE: &[u8] = b"fuzzed";
+/// The only solution.
+const SOLUTION: &[u8] = include_bytes!("../../fuzz/corpus/equihash/solution");
+
+pub(super) fn equihash(input: &[u8]) -> Option<()> {
+    let solution = EquihashSolution::from_bytes(input).ok()?;
+    assert_eq!(solution.to_bytes(), input);
+    Equihash.check(PUZZLE, &solution)?;
+    assert_eq!(input, SOLUTION);
+    Some(())
+}
+
+pub(super) fn equihash_seeds() -> Vec<Seed> {
+    let all = Digest::from_bytes([0xff; 32]);
+    let (_, solution) = Equihash.attempt(PUZZLE, &all).expect("the puzzle was chosen for having one");
+    vec![seed("solution", solution.to_bytes())]
 }

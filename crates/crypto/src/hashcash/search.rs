@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{Difficulty, Hashcash};
+use super::{Difficulty, ProofOfWork};
 use crate::Digest;
 
 /// How many bytes a nonce has, big-endian.
@@ -42,13 +42,15 @@ impl NonceWidth {
 
 /// A nonce with the digest that makes it a stamp.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stamp {
+pub struct Stamp<P = ()> {
     /// The nonce.
     pub nonce: u64,
     /// The digest of the preimage with this nonce.
     pub digest: Digest,
     /// How many attempts came before it, counted from the first nonce.
     pub attempt: u64,
+    /// What else shows the work.
+    pub proof: P,
 }
 
 /// A preimage with a place for a nonce, and a way to try many.
@@ -91,7 +93,7 @@ pub struct NoncePlaceError {
     pub length: usize,
 }
 
-impl<H: Hashcash> NonceSearch<H> {
+impl<H: ProofOfWork> NonceSearch<H> {
     /// Searches for a nonce of `preimage` that lies at `offset`, from 0 on.
     ///
     /// What the preimage holds there does not matter.
@@ -124,14 +126,14 @@ impl<H: Hashcash> NonceSearch<H> {
     }
 
     /// Makes these attempts, those that exist, and returns the first that succeeds.
-    pub fn try_attempts(&mut self, attempts: Range<u64>) -> Option<Stamp> {
+    pub fn try_attempts(&mut self, attempts: Range<u64>) -> Option<Stamp<H::Proof>> {
         let end = attempts.end.min(self.attempts());
         (attempts.start..end).find_map(|attempt| {
             let nonce = self.first.wrapping_add(attempt) & self.width.max();
             let bytes = &nonce.to_be_bytes()[8 - self.width.bytes()..];
             self.preimage[self.place.clone()].copy_from_slice(bytes);
-            let digest = self.hashcash.digest(&self.preimage);
-            (digest <= self.target).then_some(Stamp { nonce, digest, attempt })
+            let (digest, proof) = self.hashcash.attempt(&self.preimage, &self.target)?;
+            Some(Stamp { nonce, digest, attempt, proof })
         })
     }
 }
@@ -144,7 +146,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::hashcash::{LinearDifficulty, TapeHash, ZeroBits, tapehash::tests::VECTORS};
+    use crate::hashcash::{Hashcash, LinearDifficulty, TapeHash, ZeroBits, tapehash::tests::VECTORS};
 
     #[derive(Deserialize)]
     struct Vectors {

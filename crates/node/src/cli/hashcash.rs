@@ -3,10 +3,10 @@
 use std::{num::NonZeroUsize, ops::ControlFlow, path::PathBuf, thread};
 
 use clap::{Args, Subcommand, ValueEnum};
-use data_encoding::HEXLOWER_PERMISSIVE;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use jurat_crypto::{
-    CodeSize, Difficulty, Digest, Hashcash, LinearDifficulty, NonceSearch, NonceWidth, TapeHash, TapeSize,
-    ZeroBits, leading_zero_bits,
+    CodeSize, Difficulty, Digest, Equihash, EquihashSolution, Hashcash, LinearDifficulty, NonceSearch,
+    NonceWidth, ProofOfWork, Stamp, TapeHash, TapeSize, ZeroBits, leading_zero_bits,
 };
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ const MAX_PREIMAGE_BYTES: usize = 64 << 20;
 /// What the Python package gives up after.
 const MAX_ATTEMPTS: u64 = 10_000_000_000;
 
-/// Make and check proofs of work, compatible with the Python package tapehash
+/// Make and check proofs of work: tapehash, compatible with the Python package, and Equihash
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Digest(DigestArguments),
@@ -48,7 +48,8 @@ pub(super) struct DigestArguments {
 /// Find a nonce that, appended to a body, makes the digest good enough
 #[derive(Debug, Args)]
 #[command(after_help = "Example: jurat hashcash work --preimage 'hello world' --difficulty 1000\n\
-    appends 8 bytes, big-endian, and prints the first nonce from --start on that succeeds.")]
+    appends 8 bytes, big-endian, and prints the first nonce from --start on that succeeds.\n\
+    With --algorithm equihash also the solution, without which it can't be checked.")]
 pub(super) struct WorkArguments {
     #[command(flatten)]
     body: PreimageArguments,
@@ -87,6 +88,9 @@ pub(super) struct CheckArguments {
     /// Append this nonce to the preimage, as 'jurat hashcash work' does
     #[arg(long)]
     nonce: Option<u64>,
+    /// equihash: the solution, 17 bytes in hexadecimal
+    #[arg(long, value_name = "HEX")]
+    solution: Option<String>,
 }
 
 /// Without any of these the preimage is read from standard input.
@@ -121,6 +125,15 @@ enum Algorithm {
     Tapehash1,
     Tapehash2,
     Tapehash3,
+    /// Asymmetric: n = 64, k = 3, costly to do and cheap to check
+    Equihash,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy)]
+enum Function {
+    Tape(TapeHash),
+    Equihash,
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +172,8 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    solution: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<u64>,
 }
 
@@ -172,7 +187,12 @@ pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
 
 fn digest(arguments: &DigestArguments, output: Output) -> Result<(), Failure> {
     let function = arguments.function.function()?;
-    let digest = function.digest(&arguments.preimage.read()?);
+    let Function::Tape(tape) = function else {
+        return Err(Failure::Usage(
+            "equihash has no digest without a solution; see 'jurat hashcash work' and 'check'".into(),
+        ));
+    };
+    let digest = tape.digest(&arguments.preimage.read()?);
     if arguments.to_raw {
         output.print_bytes(digest.as_bytes());
         return Ok(());
@@ -191,10 +211,37 @@ fn digest(arguments: &DigestArguments, output: Output) -> Result<(), Failure> {
 }
 
 fn work(arguments: &WorkArguments, output: Output) -> Result<(), Failure> {
-    let (function, asked) = (arguments.function.function()?, arguments.asked.difficulty()?);
+    let function = arguments.function.function()?;
+    let (stamp, solution) = match function {
+        Function::Tape(tape) => (search(tape, arguments, output)?, None),
+        Function::Equihash => {
+            let Stamp { nonce, digest, attempt, proof } = search(Equihash, arguments, output)?;
+            (Stamp { nonce, digest, attempt, proof: () }, Some(HEXLOWER.encode(&proof.to_bytes())))
+        }
+    };
+    let shown = Shown {
+        met: Some(true),
+        nonce: Some(stamp.nonce),
+        solution,
+        attempts: Some(stamp.attempt + 1),
+        ..shown(function, &stamp.digest)
+    };
+    output.result(&shown, || {
+        let solution = shown.solution.iter().map(|solution| format!("\nsolution {solution}"));
+        format!("nonce {}\ndigest {}{}", stamp.nonce, shown.digest, solution.collect::<String>())
+    });
+    Ok(())
+}
+
+fn search<W: ProofOfWork<Proof: Send> + Clone + Send + Sync>(
+    function: W,
+    arguments: &WorkArguments,
+    output: Output,
+) -> Result<Stamp<W::Proof>, Failure> {
     let mut preimage = arguments.body.read()?;
     let offset = preimage.len();
     arguments.width.append(arguments.start, &mut preimage)?;
+    let asked = arguments.asked.difficulty()?;
     let search = NonceSearch::new(function, asked, preimage, offset, arguments.width.width()?)
         .map_err(|error| Failure::Usage(error.to_string()))?
         .starting_at(arguments.start);
@@ -206,15 +253,7 @@ fn work(arguments: &WorkArguments, output: Output) -> Result<(), Failure> {
         ControlFlow::Continue(())
     });
     bar.finish_and_clear();
-    let stamp = stamp.map_err(|error: Unsolved| Failure::False(error.to_string()))?;
-    let shown = Shown {
-        met: Some(true),
-        nonce: Some(stamp.nonce),
-        attempts: Some(stamp.attempt + 1),
-        ..shown(function, &stamp.digest)
-    };
-    output.result(&shown, || format!("nonce {}\ndigest {}", stamp.nonce, shown.digest));
-    Ok(())
+    stamp.map_err(|error: Unsolved| Failure::False(error.to_string()))
 }
 
 fn check(arguments: &CheckArguments, output: Output) -> Result<(), Failure> {
@@ -223,9 +262,25 @@ fn check(arguments: &CheckArguments, output: Output) -> Result<(), Failure> {
     if let Some(nonce) = arguments.nonce {
         arguments.width.append(nonce, &mut preimage)?;
     }
-    let digest = function.digest(&preimage);
+    let digest = match (function, &arguments.solution) {
+        (Function::Tape(tape), None) => tape.digest(&preimage),
+        (Function::Tape(_), Some(_)) => {
+            return Err(Failure::Usage("only equihash has solutions".into()));
+        }
+        (Function::Equihash, None) => {
+            return Err(Failure::Usage("equihash is checked with its --solution".into()));
+        }
+        (Function::Equihash, Some(solution)) => Equihash
+            .check(&preimage, &read_solution(solution)?)
+            .ok_or_else(|| Failure::False("this is no solution of equihash for this preimage".into()))?,
+    };
     let met = asked.is_met_by(&digest);
-    let shown = Shown { met: Some(met), nonce: arguments.nonce, ..shown(function, &digest) };
+    let shown = Shown {
+        met: Some(met),
+        nonce: arguments.nonce,
+        solution: arguments.solution.clone(),
+        ..shown(function, &digest)
+    };
     if met {
         output.result(&shown, || format!("{} meets {asked}", shown.digest));
         return Ok(());
@@ -236,14 +291,22 @@ fn check(arguments: &CheckArguments, output: Output) -> Result<(), Failure> {
     Err(too_easy(&shown, &asked))
 }
 
-fn shown(function: TapeHash, digest: &Digest) -> Shown {
-    let (code, tape) = match function {
-        TapeHash::V1(code) => (Some(code), None),
-        TapeHash::V2(tape) => (None, Some(tape)),
-        TapeHash::V3(code, tape) => (Some(code), Some(tape)),
+fn read_solution(hex: &str) -> Result<EquihashSolution, Failure> {
+    let bytes = HEXLOWER_PERMISSIVE
+        .decode(hex.as_bytes())
+        .map_err(|error| Failure::Usage(format!("--solution is not hexadecimal: {error}")))?;
+    EquihashSolution::from_bytes(&bytes).map_err(|error| Failure::Usage(format!("--solution: {error}")))
+}
+
+fn shown(function: Function, digest: &Digest) -> Shown {
+    let (algorithm, code, tape) = match function {
+        Function::Tape(function @ TapeHash::V1(code)) => (function.name(), Some(code), None),
+        Function::Tape(function @ TapeHash::V2(tape)) => (function.name(), None, Some(tape)),
+        Function::Tape(function @ TapeHash::V3(code, tape)) => (function.name(), Some(code), Some(tape)),
+        Function::Equihash => ("equihash", None, None),
     };
     Shown {
-        algorithm: function.name(),
+        algorithm,
         code_size: code.map(CodeSize::bytes),
         tape_size_multiplier: tape.map(TapeSize::multiplier),
         digest: digest.to_string(),
@@ -251,6 +314,7 @@ fn shown(function: TapeHash, digest: &Digest) -> Shown {
         difficulty: LinearDifficulty::of(digest).to_string(),
         met: None,
         nonce: None,
+        solution: None,
         attempts: None,
     }
 }
@@ -276,11 +340,15 @@ impl PreimageArguments {
 }
 
 impl FunctionArguments {
-    fn function(&self) -> Result<TapeHash, Failure> {
+    fn function(&self) -> Result<Function, Failure> {
         let usage = |error: jurat_crypto::TapeHashError| Failure::Usage(error.to_string());
         let code = self.code_size.map(CodeSize::new).transpose().map_err(usage)?;
         let tape = self.tape_size_multiplier.map(TapeSize::new).transpose().map_err(usage)?;
-        Ok(match (self.algorithm, code, tape) {
+        Ok(Function::Tape(match (self.algorithm, code, tape) {
+            (Algorithm::Equihash, None, None) => return Ok(Function::Equihash),
+            (Algorithm::Equihash, ..) => {
+                return Err(Failure::Usage("equihash has neither a code size nor a tape".into()));
+            }
             (Algorithm::Tapehash1, None, None) => TapeHash::DEFAULT_V1,
             (Algorithm::Tapehash1, Some(code), None) => TapeHash::V1(code),
             (Algorithm::Tapehash1, _, Some(_)) => {
@@ -296,7 +364,7 @@ impl FunctionArguments {
             (Algorithm::Tapehash3, code, tape) => {
                 TapeHash::V3(code.unwrap_or(CodeSize::DEFAULT_V3), tape.unwrap_or(TapeSize::DEFAULT))
             }
-        })
+        }))
     }
 }
 
