@@ -5,6 +5,7 @@
 mod attest;
 mod client;
 mod collusion;
+mod completions;
 mod council;
 mod demo;
 mod dm;
@@ -87,6 +88,7 @@ enum Command {
     Topic(topic::Command),
     #[command(subcommand)]
     Dm(dm::Command),
+    Completions(completions::Arguments),
 }
 
 /// Why a command did not succeed.
@@ -150,6 +152,10 @@ pub fn main() -> ExitCode {
         Command::Operation(command) => operation::run(command, output),
         Command::Topic(command) => topic::run(command, output),
         Command::Dm(command) => dm::run(command, output),
+        Command::Completions(arguments) => {
+            completions::run(arguments, output);
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -176,5 +182,18 @@ mod tests {
     #[test]
     fn arguments_do_not_collide() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn each_shell_learns_all_commands() {
+        use clap::ValueEnum;
+        for shell in clap_complete::Shell::value_variants() {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut super::command(), "jurat", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for command in super::command().get_subcommands() {
+                assert!(script.contains(command.get_name()), "{shell}: {command}");
+            }
+        }
     }
 }
