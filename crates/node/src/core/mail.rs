@@ -118,6 +118,8 @@ impl Authors for Members<'_> {
 struct Filed {
     from: VerifyingKey,
     time: u32,
+    /// Among letters of one sender and second the order in which they were written.
+    sequence: u64,
     ciphertext: Vec<u8>,
     order: Option<PrivateCommitment>,
 }
@@ -314,7 +316,7 @@ impl MailExchange {
     fn file(&mut self, id: Digest, event: &PrivateEvent) -> Result<(), &'static str> {
         let PrivatePayload::Mail { ciphertext, .. } = &event.payload else { return Err("schema") };
         let (from, time, order) = (event.author, event.time.0, entry_of(event));
-        let filed = Filed { from, time, ciphertext: ciphertext.clone(), order };
+        let filed = Filed { from, time, sequence: event.sequence, ciphertext: ciphertext.clone(), order };
         self.own_rules.note(event);
         if self.open(&filed).is_err() {
             return self.refuse("sealed");
@@ -380,8 +382,10 @@ impl MailExchange {
     /// The letters that wait for this node's reader, opened: of those that ask to be ordered only what the
     /// log has commitments to.
     pub fn inbox(&self, log: &impl CommitmentLog) -> Result<Vec<WaitingLetter>, LedgerError> {
+        let mut filed: Vec<_> = self.inbox.iter().collect();
+        filed.sort_by_key(|(_, filed)| (filed.time, filed.sequence));
         let mut letters = Vec::new();
-        for (id, filed) in &self.inbox {
+        for (id, filed) in filed {
             let ordered = match filed.order {
                 None => None,
                 Some(order) => match log.place_of(&order)? {
@@ -392,7 +396,6 @@ impl MailExchange {
             let Filed { from, time, .. } = *filed;
             letters.push(WaitingLetter { id: *id, from, time, opened: self.open(filed), ordered });
         }
-        letters.sort_by_key(|letter| letter.time);
         Ok(letters)
     }
 

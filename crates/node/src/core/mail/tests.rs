@@ -101,6 +101,18 @@ fn a_letter_is_spooled_by_all_and_filed_once_by_its_recipient() {
 }
 
 #[test]
+fn letters_of_one_second_are_read_in_the_order_they_were_written() {
+    let [mut ann, mut ben, _] = members();
+    let texts: Vec<String> = (0..6).map(|i| i.to_string()).collect();
+    for text in &texts {
+        let sent = send_as(&mut ann, &ben.key, text, NOW, false).unwrap();
+        assert_eq!(ben.mail.arrive(&sent.event, UnixSeconds(NOW)), Arrival::Filed(sent.id));
+        ann.mail.filed_by(&ben.key, &sent.id);
+    }
+    assert_eq!(read(&ben), texts);
+}
+
+#[test]
 fn what_is_stored_is_there_after_a_restart_and_nothing_of_it_is_readable() {
     let [mut ann, mut ben, mut eve] = members();
     let event = send(&mut ann, &ben.key, "a secret that nobody else reads", NOW).unwrap();
