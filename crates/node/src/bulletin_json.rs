@@ -1,11 +1,11 @@
 //! Bulletins, topics and prices in JSON, as nodes answer and commands print them.
 
 use data_encoding::BASE64;
-use jurat_bulletin::{Effort, EffortRule, MAX_CONTENT_BYTES, Posting, Rules, TopicId, WorkRules};
-use jurat_crypto::{CodeSize, NetworkId, TapeHash, TapeSize};
+use jurat_bulletin::{Effort, MAX_CONTENT_BYTES, Posting, Rules, TopicId};
+use jurat_crypto::NetworkId;
 use serde::{Deserialize, Serialize};
 
-use crate::time::rfc3339_seconds;
+use crate::{core::WorkJson, time::rfc3339_seconds};
 
 /// One bulletin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -116,24 +116,17 @@ impl PriceJson {
     /// The price of a topic under a network's rules.
     #[must_use]
     pub fn new(topic: &TopicId, effort: Effort, rules: &Rules) -> Self {
-        let (code, tape) = match rules.work.hashcash {
-            TapeHash::V1(code) => (Some(code), None),
-            TapeHash::V2(tape) => (None, Some(tape)),
-            TapeHash::V3(code, tape) => (Some(code), Some(tape)),
-        };
-        let rule = match rules.work.rule {
-            EffortRule::ZeroBits => "zero_bits",
-            EffortRule::Linear => "linear",
-        };
+        let WorkJson { algorithm, code_size, tape_size_multiplier, rule, bulletins, .. } =
+            WorkJson::new(&rules.work);
         Self {
             topic: topic.0.to_string(),
             network: rules.network.to_string(),
             effort: effort.0,
-            least_effort: rules.work.bulletins.0,
-            rule: rule.into(),
-            algorithm: rules.work.hashcash.name().into(),
-            code_size: code.map(CodeSize::bytes),
-            tape_size_multiplier: tape.map(TapeSize::multiplier),
+            least_effort: bulletins,
+            rule,
+            algorithm,
+            code_size,
+            tape_size_multiplier,
             life: rules.bulletin_life,
             max_content: MAX_CONTENT_BYTES,
         }
@@ -142,27 +135,23 @@ impl PriceJson {
     /// The rules that a node says; none if this program does not know them.
     #[must_use]
     pub fn rules(&self) -> Option<Rules> {
-        let code = self.code_size.map(CodeSize::new).transpose().ok()?;
-        let tape = self.tape_size_multiplier.map(TapeSize::new).transpose().ok()?;
-        let hashcash = match (&*self.algorithm, code, tape) {
-            ("tapehash1", Some(code), None) => TapeHash::V1(code),
-            ("tapehash2", None, Some(tape)) => TapeHash::V2(tape),
-            ("tapehash3", Some(code), Some(tape)) => TapeHash::V3(code, tape),
-            _ => return None,
-        };
-        let rule = match &*self.rule {
-            "zero_bits" => EffortRule::ZeroBits,
-            "linear" => EffortRule::Linear,
-            _ => return None,
-        };
         let rules = Rules::new(NetworkId(self.network.parse().ok()?));
-        let work = WorkRules { hashcash, rule, bulletins: Effort(self.least_effort), ..rules.work };
+        let work = WorkJson {
+            algorithm: self.algorithm.clone(),
+            code_size: self.code_size,
+            tape_size_multiplier: self.tape_size_multiplier,
+            rule: self.rule.clone(),
+            bulletins: self.least_effort,
+            messages: rules.work.messages.0,
+        };
+        let work = work.rules().ok()?;
         Some(Rules { work, bulletin_life: self.life, ..rules })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jurat_bulletin::WorkRules;
     use jurat_crypto::Digest;
 
     use super::*;
@@ -170,16 +159,11 @@ mod tests {
     #[test]
     fn the_rules_that_a_node_says_are_those_that_it_has() {
         let topic = TopicId(Digest::of(b"topic"));
-        let (code, tape) = (CodeSize::new(20).unwrap(), TapeSize::new(3).unwrap());
-        for hashcash in [TapeHash::V1(code), TapeHash::V2(tape), TapeHash::V3(code, tape)] {
-            for rule in [EffortRule::ZeroBits, EffortRule::Linear] {
-                let rules = Rules::new(NetworkId(Digest::of(b"network")));
-                let rules = Rules { work: WorkRules { hashcash, rule, ..rules.work }, ..rules };
-                let said = PriceJson::new(&topic, Effort(9), &rules);
-                assert_eq!(said.rules(), Some(rules));
-                assert_eq!(PriceJson { algorithm: "equix".into(), ..said.clone() }.rules(), None);
-                assert_eq!(PriceJson { rule: "moon".into(), ..said }.rules(), None);
-            }
-        }
+        let rules = Rules::new(NetworkId(Digest::of(b"network")));
+        let work = WorkRules { bulletins: Effort(9), ..WorkRules::default() };
+        let rules = Rules { work, bulletin_life: 60, ..rules };
+        let said = PriceJson::new(&topic, Effort(11), &rules);
+        assert_eq!(said.rules(), Some(rules));
+        assert_eq!(PriceJson { algorithm: "equix".into(), ..said }.rules(), None);
     }
 }

@@ -39,7 +39,7 @@ pub use council_history::{
 };
 pub use event::{Effects, Event, RegistryStep, Sealed};
 pub use frame::{EntryBytes, Frame};
-pub use genesis::{Genesis, GenesisError, Member, MemberName, MemberNameError};
+pub use genesis::{Genesis, GenesisError, Member, MemberName, MemberNameError, WorkError, WorkJson};
 pub use halt::Halt;
 pub use layout::LayoutError;
 pub use ledger::{Appended, Ledger, LedgerError};

@@ -6,6 +6,7 @@
 mod hostile;
 mod letters;
 mod passing;
+mod prices;
 mod reading;
 
 use jurat_bulletin::Rules;

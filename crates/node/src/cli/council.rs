@@ -9,6 +9,7 @@ mod show;
 mod sign;
 mod source;
 mod submit;
+mod work;
 
 use clap::Subcommand;
 

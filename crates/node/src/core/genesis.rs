@@ -1,13 +1,17 @@
 //! Genesis: the council that a network begins with, and the id that follows from it.
 
+mod work;
+
 use std::fmt;
 
-use jurat_bulletin::Rules;
+use jurat_bulletin::{Rules, WorkRules};
 use jurat_crypto::{Digest, KeyName, KeyUse, NetworkId, Seed, SignatureType, VerifyingKey, Vkey};
 use jurat_log::{CouncilMember, Origin, Policy, PolicyError, PolicyWord};
 use jurat_pbft::{Council, CouncilError, Epoch, MAX_MEMBERS, ReplicaId, quorum};
 use jurat_trust::{FederationId, Registry};
 use serde::{Deserialize, Serialize};
+
+pub use work::{WorkError, WorkJson};
 
 /// The name of a member: 1 to 64 letters, digits, dots, dashes or underscores.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -111,6 +115,9 @@ pub enum GenesisError {
     /// A member's vkey has another name or type than its use asks for.
     #[error("member {0}: the {1} key has the wrong name or type")]
     WrongVkey(MemberName, &'static str),
+    /// The rules about work make no sense.
+    #[error("what posting costs: {0}")]
+    Work(#[from] WorkError),
     /// A policy can't be made of the members.
     #[error("no policy can be made of this council: {0}")]
     Policy(String),
@@ -122,6 +129,7 @@ pub enum GenesisError {
 pub struct Genesis {
     origin: Origin,
     members: Vec<Member>,
+    work: WorkRules,
     network: NetworkId,
 }
 
@@ -131,6 +139,8 @@ pub struct Genesis {
 struct GenesisFile {
     origin: String,
     members: Vec<Member>,
+    /// Those of early networks lack it: then it is the default.
+    work: Option<WorkJson>,
 }
 
 impl TryFrom<GenesisFile> for Genesis {
@@ -138,20 +148,28 @@ impl TryFrom<GenesisFile> for Genesis {
 
     fn try_from(file: GenesisFile) -> Result<Self, GenesisError> {
         let origin = Origin::new(file.origin).map_err(|_| GenesisError::Origin)?;
-        Self::new(origin, file.members)
+        let work = file.work.map(|work| work.rules()).transpose()?.unwrap_or_default();
+        Self::with_work(origin, file.members, work)
     }
 }
 
 impl From<Genesis> for GenesisFile {
     fn from(genesis: Genesis) -> Self {
-        Self { origin: genesis.origin.as_str().to_owned(), members: genesis.members }
+        let work = Some(WorkJson::new(&genesis.work));
+        Self { origin: genesis.origin.as_str().to_owned(), members: genesis.members, work }
     }
 }
 
 impl Genesis {
-    /// A council of 1, or of 4 to [`MAX_MEMBERS`], that keeps the log of this origin.
+    /// A council of 1, or of 4 to [`MAX_MEMBERS`], that keeps the log of this origin. Posting costs the
+    /// default.
     pub fn new(origin: Origin, members: Vec<Member>) -> Result<Self, GenesisError> {
-        let mut genesis = Self { network: NetworkId(Digest::of(b"")), origin, members };
+        Self::with_work(origin, members, WorkRules::default())
+    }
+
+    /// The same with rules about what posting costs.
+    pub fn with_work(origin: Origin, members: Vec<Member>, work: WorkRules) -> Result<Self, GenesisError> {
+        let mut genesis = Self { network: NetworkId(Digest::of(b"")), origin, members, work };
         genesis.check()?;
         genesis.network = genesis.derive_network();
         genesis.council()?;
@@ -193,7 +211,7 @@ impl Genesis {
 
     /// SHA-256 of the label `jurat/v1/genesis` and LF, the origin (length in 2 bytes, big-endian,
     /// first), the number of members (2), and for each its name (length in 1 byte first) and its
-    /// link, vote, log and cosigning keys (32 each).
+    /// link, vote, log and cosigning keys (32 each); then what posting costs, if that is not the default.
     fn derive_network(&self) -> NetworkId {
         let mut out = b"jurat/v1/genesis\n".to_vec();
         let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX).to_be_bytes();
@@ -207,6 +225,9 @@ impl Genesis {
                 out.extend_from_slice(key.as_bytes());
             }
         }
+        if self.work != WorkRules::default() {
+            out.extend_from_slice(&work::hashed(&self.work));
+        }
         NetworkId(Digest::of(&out))
     }
 
@@ -219,7 +240,7 @@ impl Genesis {
     /// What its bulletins and messages must keep to.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        Rules::new(self.network)
+        Rules { work: self.work, ..Rules::new(self.network) }
     }
 
     /// The origin of the council's log.

@@ -13,6 +13,7 @@ use jurat_log::Origin;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::work::WorkArguments;
 use crate::{
     cli::{Failure, files, output::Output},
     core::{Genesis, Member, MemberName},
@@ -38,6 +39,8 @@ pub(in crate::cli) struct Arguments {
     /// Listen on ports from here on, two for each member [default: free ones]
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
+    #[command(flatten)]
+    work: WorkArguments,
 }
 
 /// A council that was founded, as `--json` prints it.
@@ -81,7 +84,8 @@ pub(in crate::cli) fn found_at(
     origin: Option<String>,
 ) -> Result<Founded, Failure> {
     let dir = dir.to_owned();
-    found(&Arguments { dir, members, names: Vec::new(), origin, base_port: None }, Layout::Council)
+    let (names, work) = (Vec::new(), WorkArguments::default());
+    found(&Arguments { dir, members, names, origin, base_port: None, work }, Layout::Council)
 }
 
 /// A node that keeps a log alone, in a new directory.
@@ -92,7 +96,8 @@ pub(in crate::cli) fn found_alone(
     base_port: Option<u16>,
 ) -> Result<Founded, Failure> {
     let (dir, names) = (dir.to_owned(), vec![name.to_owned()]);
-    found(&Arguments { dir, members: 1, names, origin, base_port }, Layout::Alone)
+    let work = WorkArguments::default();
+    found(&Arguments { dir, members: 1, names, origin, base_port, work }, Layout::Alone)
 }
 
 /// Where the directories of the members are.
@@ -128,7 +133,8 @@ fn found(arguments: &Arguments, layout: Layout) -> Result<Founded, Failure> {
         seeds.push(seed);
     }
     // Refuses a council that makes no sense before anything is written.
-    let genesis = Genesis::new(origin, members).map_err(|error| usage(&error))?;
+    let genesis =
+        Genesis::with_work(origin, members, arguments.work.rules()?).map_err(|error| usage(&error))?;
     let ports = ports(count, arguments.base_port)?;
     write_council(&arguments.dir, layout, &genesis, &seeds, &ports)
 }

@@ -1,0 +1,69 @@
+//! What a network's genesis and its trust make of the price.
+
+use std::fs;
+
+use jurat_bulletin::Rules;
+use jurat_tests::{Council, jurat, stamped_posting, topic, unix_seconds};
+use serde_json::{Value, json};
+
+use super::{POST, until_read};
+
+/// Founds a council with rules of its own about work.
+fn founded_with(work: &Value) -> Council {
+    let council = Council::found();
+    for member in council.members() {
+        let file = member.dir.join("genesis.json");
+        let mut genesis: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        genesis["work"] = work.clone();
+        fs::write(file, genesis.to_string()).unwrap();
+    }
+    council
+}
+
+#[test]
+fn the_genesis_says_what_posting_costs() {
+    let work = json!({
+        "algorithm": "tapehash2", "tape_size_multiplier": 1, "rule": "linear", "bulletins": 300, "messages": 2,
+    });
+    let council = founded_with(&work);
+    (0..4).for_each(|member| council.run(member));
+    council.until_connected();
+    let node = council.url(0);
+    let price = jurat(["topic", "price", "weather", "--node", &node, "--json"]).success().json();
+    assert_eq!((&price["effort"], &price["least_effort"]), (&Value::from(300), &Value::from(300)));
+    for name in ["algorithm", "tape_size_multiplier", "rule"] {
+        assert_eq!(price[name], work[name]);
+    }
+    let post = ["topic", "post", "weather", "--text", "snow", "--node", &node, "--json"];
+    assert_eq!(jurat(post).success().json()["effort"], 300);
+    until_read(&council, 3, "weather", &["snow"]);
+    // What is enough by default is not here.
+    let rules = Rules::new(council.network());
+    let posting = stamped_posting(&rules, topic("weather"), unix_seconds(), b"rain", rules.work.bulletins.0);
+    let answer = council.http(0).post(POST, "application/octet-stream", &posting).unwrap();
+    assert_eq!((answer.status, &answer.json()["price"]), (422, &Value::from(300)), "{}", answer.text());
+}
+
+#[test]
+fn who_founds_a_council_says_what_posting_costs_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = |name: &str, options: &[&str]| {
+        let at = dir.path().join(name).to_str().unwrap().to_owned();
+        let new = jurat(["council", "new", &at, "--members", "1"].iter().chain(options));
+        let genesis = fs::read(dir.path().join(name).join("genesis.json"));
+        (new.code, genesis.ok().map(|text| serde_json::from_slice::<Value>(&text).unwrap()["work"].clone()))
+    };
+    let default = json!({
+        "algorithm": "tapehash1", "code_size": 64, "rule": "zero_bits", "bulletins": 7, "messages": 1,
+    });
+    assert_eq!(found("plain", &[]), (Some(0), Some(default)));
+    let options =
+        ["--algorithm", "tapehash3", "--code-size", "20", "--rule", "linear", "--bulletin-effort", "9"];
+    let work = json!({
+        "algorithm": "tapehash3", "code_size": 20, "tape_size_multiplier": 2, "rule": "linear",
+        "bulletins": 9, "messages": 2,
+    });
+    assert_eq!(found("other", &options), (Some(0), Some(work)));
+    assert_eq!(found("endless", &["--bulletin-effort", "41"]), (Some(2), None));
+    assert_eq!(found("wrong", &["--tape-size-multiplier", "2"]), (Some(2), None));
+}
