@@ -110,7 +110,7 @@ impl ReconcileMessage {
             Self::Hello { salt, sketch } => {
                 out.push(HELLO);
                 out.extend_from_slice(&salt.0);
-                out.extend_from_slice(&sketch.0.to_bytes());
+                out.extend_from_slice(sketch.0.bytes());
             }
             Self::Offer { salt, count, check, symbols } => {
                 out.push(OFFER);
@@ -148,7 +148,7 @@ impl ReconcileMessage {
             HELLO => {
                 let salt = ReconcileSalt(take(&mut rest, "it ends in the salt")?);
                 let sketch = take::<SKETCH_BYTES>(&mut rest, "it ends in the sketch")?;
-                Self::Hello { salt, sketch: SketchBytes(Sketch::from_bytes(&sketch)) }
+                Self::Hello { salt, sketch: SketchBytes(Sketch::from_bytes(sketch)) }
             }
             OFFER => {
                 let salt = ReconcileSalt(take(&mut rest, "it ends in the salt")?);

@@ -194,25 +194,28 @@ impl Decoding {
     }
 }
 
-/// How many symbols an offer has for a difference that is guessed from the sketch. Half of such
-/// offers are enough.
+/// How many symbols an offer has for a difference that is guessed from the sketch: as a rule too few,
+/// but enough to guess better.
 const fn offered_for(guess: u32) -> u32 {
-    let count = guess.saturating_mul(13) / 10;
+    let count = guess.saturating_mul(6) / 5;
     if count < FEWEST { FEWEST } else { count }
 }
 
 /// How many items are in an offer's symbols, by what they show and what the other side guessed.
 fn better_guess(symbols: &[Symbol]) -> u32 {
-    let (shown, offered) = (u64::from(items_in(symbols)), symbols.len() as u64);
-    // The sketch is a fifth off. The symbols are off by the square root of two in their number.
-    let guess = (50 * (offered * 10 / 13) + shown * shown) / (50 + shown);
+    let (shown, zeros) = items_in(symbols);
+    let offered = symbols.len() as u64;
+    // Each counts by the inverse square of how much it is off: for the sketch 256 / 2, for the symbols
+    // about 4 for each that is zero.
+    let weight = 4 * zeros;
+    let guess = (128 * (offered * 5 / 6) + weight * u64::from(shown)) / (128 + weight);
     u32::try_from(guess).unwrap_or(MAX_SYMBOLS)
 }
 
 /// How many symbols give a difference of so many items nine times in ten, the guess being off.
 fn enough_for(items: u32) -> u32 {
     let items = u64::from(items);
-    u32::try_from(items * 147 / 100 + 2 * items.isqrt() + 2).unwrap_or(MAX_SYMBOLS)
+    u32::try_from(items * 147 / 100 + 5 * items.isqrt() / 2 + 2).unwrap_or(MAX_SYMBOLS)
 }
 
 impl Responder {
