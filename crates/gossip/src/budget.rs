@@ -30,10 +30,7 @@ impl Budget {
     ///
     /// More than a whole burst is taken when the budget is full, or it could never be.
     pub fn spend(&mut self, units: u64, now: u64) -> Verdict {
-        let full = self.burst.saturating_mul(1_000);
-        let elapsed = now.saturating_sub(self.at);
-        self.at = self.at.max(now);
-        self.left = self.left.saturating_add(elapsed.saturating_mul(self.per_second)).min(full);
+        let full = self.refill(now);
         let price = units.saturating_mul(1_000).min(full);
         match self.left.checked_sub(price) {
             Some(left) => {
@@ -42,6 +39,21 @@ impl Budget {
             }
             None => Verdict::Wait((price - self.left).div_ceil(self.per_second.max(1))),
         }
+    }
+
+    /// How many units are left.
+    pub fn left(&mut self, now: u64) -> u64 {
+        self.refill(now);
+        self.left / 1_000
+    }
+
+    /// Adds what time has brought, and says how much fits.
+    fn refill(&mut self, now: u64) -> u64 {
+        let full = self.burst.saturating_mul(1_000);
+        let elapsed = now.saturating_sub(self.at);
+        self.at = self.at.max(now);
+        self.left = self.left.saturating_add(elapsed.saturating_mul(self.per_second)).min(full);
+        full
     }
 }
 

@@ -14,6 +14,7 @@ mod manifest;
 mod peer;
 mod peer_file;
 mod peer_store;
+mod quota;
 mod reading;
 mod reconcile;
 mod retry_after;
@@ -38,16 +39,17 @@ pub use peer::{
 };
 pub use peer_file::{MAX_PEER_FILE_BYTES, PeerFileError};
 pub use peer_store::{Added, MAX_PEERS, MAX_RUNTIME_PEERS, PeerStore, PeersFull, Reach};
+pub use quota::{OverQuota, Quota, QuotaLimits};
 pub use reconcile::{
     Answer, Difference, Initiator, MAX_RECONCILED, MAX_SYMBOLS_SENT, MAX_WANTED, Progress, ReconcileError,
     ReconcileMessage, ReconcileSalt, Responder, SYMBOL_BYTES, ShortId, SketchBytes, SymbolBytes,
 };
 pub use retry_after::{MAX_RETRY_AFTER_SECONDS, retry_after};
-pub use simulator::{BestTree, Simulation, SimulationSetup, Spread, Traffic};
+pub use simulator::{NotDelivered, Outcome, Simulation, SimulationSetup, Situation, Spread, Traffic, Ways};
 pub use spread::{
-    BEAT_MILLIS, BodyTooLarge, HELD_MILLIS, MAX_ANNOUNCED, MAX_HELD, MAX_HELD_BYTES, MAX_MISSING, MAX_SEEN,
-    MAX_SHUFFLED, MAX_SPREAD_BYTES, MAX_UNCHECKED, SILENT_MILLIS, SUMMARY_PARTS, SpreadCounts, SpreadId,
-    SpreadMessage, SpreadOutput, Spreader, ViewSize,
+    BEAT_MILLIS, BodyTooLarge, HELD_MILLIS, MAX_ANNOUNCED, MAX_HELD, MAX_HELD_BYTES, MAX_MISSING,
+    MAX_MISSING_OF_ONE, MAX_SEEN, MAX_SHUFFLED, MAX_SPREAD_BYTES, MAX_UNCHECKED, MAX_UNCHECKED_OF_ONE,
+    SILENT_MILLIS, SUMMARY_PARTS, SpreadCounts, SpreadId, SpreadMessage, SpreadOutput, Spreader, ViewSize,
 };
 pub use sync_schedule::{
     MAX_PEERS_IN_RUN, PeerSync, RunId, STALE_RUN_SECONDS, Start, SyncOutcome, SyncState, SyncTimes,

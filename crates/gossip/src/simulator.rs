@@ -1,5 +1,8 @@
 //! A network of spreading nodes in one thread and virtual time: the same seed gives the same history.
 
+mod node;
+mod situation;
+
 use alloc::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
     sync::Arc,
@@ -7,7 +10,9 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
-use crate::{SpreadId, SpreadMessage, SpreadOutput, Spreader, ViewSize, spread::entropy::Entropy};
+use crate::{SpreadId, SpreadMessage, Spreader, ViewSize, spread::entropy::Entropy};
+use node::{Effect, Node, Packet};
+pub use situation::{NotDelivered, Outcome, Situation};
 
 /// What a simulated network is like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +25,9 @@ pub struct SimulationSetup {
     pub size: ViewSize,
     /// How many messages in a hundred get lost.
     pub loss: u8,
+    /// Whether nodes reconcile with new neighbours what they have kept. Without it they have only what
+    /// spreading still holds.
+    pub reconciles: bool,
 }
 
 /// How one broadcast has fared.
@@ -31,21 +39,34 @@ pub struct Spread {
     pub to: BTreeSet<u32>,
     /// When it reached each node, in milliseconds, and over how many links.
     pub reached: BTreeMap<u32, (u64, u8)>,
-    /// The best that any tree over the links of that moment could have done.
-    pub best: BestTree,
+    /// The shortest over the links of that moment.
+    pub best: Ways,
 }
 
-/// Distances from one node over the links between all.
+/// The ways from senders to nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct BestTree {
-    /// Fewest links, summed over all nodes.
+pub struct Ways {
+    /// Links, summed over all ways.
     pub hops: u64,
-    /// Fewest links to the farthest node.
+    /// Links of the way that has most.
     pub most_hops: u64,
-    /// Shortest times, summed over all nodes, in milliseconds.
+    /// Times, summed over all ways, in milliseconds.
     pub millis: u64,
-    /// Shortest time to the farthest node.
+    /// The longest time.
     pub most_millis: u64,
+}
+
+impl Ways {
+    fn add(&mut self, hops: u64, millis: u64) {
+        self.merge(Self { hops, most_hops: hops, millis, most_millis: millis });
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.hops += other.hops;
+        self.most_hops = self.most_hops.max(other.most_hops);
+        self.millis += other.millis;
+        self.most_millis = self.most_millis.max(other.most_millis);
+    }
 }
 
 /// What went over the links since the last [`Simulation::take_traffic`], as received.
@@ -53,6 +74,10 @@ pub struct BestTree {
 pub struct Traffic {
     /// Messages with a body.
     pub bodies: u64,
+    /// Bodies that came by reconciliation.
+    pub fetched: u64,
+    /// Bytes of reconciliation, the bodies not counted.
+    pub reconciling: u64,
     /// Announcements, each of up to 256 ids.
     pub announcements: u64,
     /// Requests and prunings.
@@ -67,7 +92,7 @@ pub struct Simulation {
     setup: SimulationSetup,
     entropy: Entropy,
     now: u64,
-    nodes: BTreeMap<u32, Spreader<u32>>,
+    nodes: BTreeMap<u32, Node>,
     next_node: u32,
     /// Nodes in different parts don't hear each other.
     parts: u32,
@@ -76,7 +101,7 @@ pub struct Simulation {
     /// For which time each node's wake-up stands in the queue.
     wakes: BTreeMap<u32, u64>,
     spreads: BTreeMap<SpreadId, Spread>,
-    messages: BTreeMap<u64, SpreadMessage<u32>>,
+    messages: BTreeMap<u64, Packet>,
     traffic: Traffic,
     checks: u64,
 }
@@ -90,6 +115,19 @@ enum Event {
         from: u32,
         to: u32,
     },
+}
+
+impl Traffic {
+    fn count(&mut self, packet: &Packet) {
+        match packet {
+            Packet::Spread(SpreadMessage::Body { .. }) => self.bodies += 1,
+            Packet::Spread(SpreadMessage::Announce(_)) => self.announcements += 1,
+            Packet::Spread(SpreadMessage::Graft { .. } | SpreadMessage::Prune) => self.repairs += 1,
+            Packet::Spread(_) | Packet::News => self.upkeep += 1,
+            Packet::Ask(bytes) | Packet::Answer(bytes) => self.reconciling += bytes.len() as u64,
+            Packet::Bodies(bodies) => self.fetched += bodies.len() as u64,
+        }
+    }
 }
 
 impl Simulation {
@@ -151,13 +189,13 @@ impl Simulation {
 
     /// A node broadcasts a new body.
     pub fn broadcast(&mut self, from: u32) {
-        let best = self.best_tree(from);
+        let best = self.shortest_ways(from);
         let body: Arc<[u8]> = self.entropy.next().to_be_bytes().as_slice().into();
         let to = self.nodes.keys().copied().filter(|node| *node != from).collect();
         let Some(node) = self.nodes.get_mut(&from) else { return };
-        let Ok((id, outputs)) = node.broadcast(body, self.now) else { return };
+        let (Some(id), effects) = node.broadcast(body, self.now) else { return };
         self.spreads.insert(id, Spread { sent: self.now, to, reached: BTreeMap::new(), best });
-        self.carry_out(from, outputs);
+        self.carry_out(from, effects);
     }
 
     /// A node dies without a word; it is nobody's business any more whether messages reach it.
@@ -190,12 +228,18 @@ impl Simulation {
         self.spreads().all(|spread| spread.to.iter().all(|node| spread.reached.contains_key(node)))
     }
 
+    /// Whether every node that is alive has every broadcast, those from before its start too.
+    #[must_use]
+    pub fn all_have_all(&self) -> bool {
+        self.nodes.values().all(|node| self.spreads.keys().all(|id| node.has(id)))
+    }
+
     /// What was received since this was last called.
     pub fn take_traffic(&mut self) -> Traffic {
         core::mem::take(&mut self.traffic)
     }
 
-    /// How many bodies were handed out to be checked, over all nodes.
+    /// How many bodies were checked, over all nodes.
     #[must_use]
     pub const fn checks(&self) -> u64 {
         self.checks
@@ -212,7 +256,8 @@ impl Simulation {
             Event::Start(me) => {
                 let seed = self.entropy.next();
                 let anchors = if me < 3 { &[0, 1, 2][..me as usize] } else { &[0, 1, 2] };
-                self.nodes.insert(me, Spreader::new(me, self.setup.size, anchors, seed, self.now));
+                let spreader = Spreader::new(me, self.setup.size, anchors, seed, self.now);
+                self.nodes.insert(me, Node::new(spreader, !seed, self.setup.reconciles));
                 self.wake(me);
             }
             Event::Wake(node) => {
@@ -223,46 +268,37 @@ impl Simulation {
             Event::Arrive { from, to } => {
                 let Some(message) = self.messages.remove(&number) else { return };
                 let Some(node) = self.nodes.get_mut(&to) else { return };
-                match message {
-                    SpreadMessage::Body { .. } => self.traffic.bodies += 1,
-                    SpreadMessage::Announce(_) => self.traffic.announcements += 1,
-                    SpreadMessage::Graft { .. } | SpreadMessage::Prune => self.traffic.repairs += 1,
-                    _ => self.traffic.upkeep += 1,
-                }
-                let outputs = node.receive(from, message, self.now);
-                self.carry_out(to, outputs);
+                self.traffic.count(&message);
+                let effects = node.receive(from, message, self.now);
+                self.carry_out(to, effects);
             }
         }
     }
 
     fn wake(&mut self, node: u32) {
-        if let Some(spreader) = self.nodes.get_mut(&node) {
-            let outputs = spreader.wake(self.now);
-            self.carry_out(node, outputs);
+        if let Some(woken) = self.nodes.get_mut(&node) {
+            let effects = woken.wake(self.now);
+            self.carry_out(node, effects);
         }
     }
 
-    fn carry_out(&mut self, from: u32, outputs: Vec<SpreadOutput<u32>>) {
-        for output in outputs {
-            match output {
-                SpreadOutput::Send { to, message } => {
+    fn carry_out(&mut self, from: u32, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(to, packet) => {
                     let cut = from % self.parts != to % self.parts;
                     if cut || self.entropy.below(100) < usize::from(self.setup.loss) {
                         continue;
                     }
                     let at = self.now + latency(from, to) + self.entropy.next() % 5;
                     let number = self.push(at, Event::Arrive { from, to });
-                    self.messages.insert(number, message);
+                    self.messages.insert(number, packet);
                 }
-                SpreadOutput::Check { id, .. } => {
+                Effect::Kept(id, hops) => {
                     self.checks += 1;
-                    let Some(node) = self.nodes.get_mut(&from) else { return };
-                    let outputs = node.checked(id, true, self.now);
-                    let hops = node.hops_of(&id).unwrap_or(0);
                     if let Some(spread) = self.spreads.get_mut(&id) {
                         spread.reached.insert(from, (self.now, hops));
                     }
-                    self.carry_out(from, outputs);
                 }
             }
         }
@@ -273,17 +309,13 @@ impl Simulation {
         }
     }
 
-    fn best_tree(&self, source: u32) -> BestTree {
-        let hops = self.distances(source, |_, _| 1);
-        let millis = self.distances(source, latency);
-        let sum = |distances: &BTreeMap<u32, u64>| distances.values().sum();
-        let most = |distances: &BTreeMap<u32, u64>| distances.values().copied().max().unwrap_or(0);
-        BestTree {
-            hops: sum(&hops),
-            most_hops: most(&hops),
-            millis: sum(&millis),
-            most_millis: most(&millis),
+    fn shortest_ways(&self, source: u32) -> Ways {
+        let mut ways = Ways::default();
+        let hops = self.distances(source, |_, _| 1).into_values();
+        for (hops, millis) in hops.zip(self.distances(source, latency).into_values()) {
+            ways.add(hops, millis);
         }
+        ways
     }
 
     /// Dijkstra's shortest ways from one node.
@@ -295,7 +327,7 @@ impl Simulation {
                 continue;
             }
             known.insert(node, distance);
-            let neighbours = self.nodes.get(&node).into_iter().flat_map(Spreader::neighbours);
+            let neighbours = self.nodes.get(&node).into_iter().flat_map(|node| node.spreader.neighbours());
             for (next, _) in neighbours.filter(|(next, _)| self.nodes.contains_key(next)) {
                 open.push(Reverse((distance + length(node, next), next)));
             }

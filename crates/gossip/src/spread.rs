@@ -5,8 +5,10 @@
 //! and who misses a body asks for it, which makes that link part of the tree. *HyParView* (DSN 2007):
 //! each node keeps a few neighbours and a larger list of others to replace them from.
 //!
-//! Three things differ, each for a reason:
+//! Four things differ, each for a reason:
 //!
+//! - Where everybody is everybody's neighbour there is no tree: one link is the shortest way, and it
+//!   carries each body once all the same.
 //! - Plumtree starts with all links eager and prunes, so the first messages flood the network. Here
 //!   a link starts lazy unless it is the only one that a node has into the tree, so that joining
 //!   alone makes a tree.
@@ -22,6 +24,7 @@
 pub(crate) mod entropy;
 mod memory;
 mod message;
+mod missing;
 mod tree;
 mod view;
 
@@ -29,17 +32,19 @@ use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 pub use memory::{HELD_MILLIS, MAX_HELD, MAX_HELD_BYTES, MAX_SEEN};
 pub use message::{MAX_ANNOUNCED, MAX_SHUFFLED, MAX_SPREAD_BYTES, SUMMARY_PARTS, SpreadId, SpreadMessage};
+pub use missing::{MAX_MISSING, MAX_MISSING_OF_ONE};
 
 use entropy::Entropy;
 use memory::{Bodies, Seen};
-use tree::{Missing, Unchecked};
+use missing::Missing;
+use tree::Unchecked;
 use view::Link;
 
 /// How many bodies may wait for their check; more are dropped, to be fetched later.
 pub const MAX_UNCHECKED: usize = 1_024;
 
-/// How many announced messages a node may be missing; more are not asked for until announced again.
-pub const MAX_MISSING: usize = 4_096;
+/// How many of these one peer may have sent, so that a flood of one leaves room for the others.
+pub const MAX_UNCHECKED_OF_ONE: usize = 256;
 
 /// Between two signs of life, in milliseconds.
 pub const BEAT_MILLIS: u64 = 1_000;
@@ -55,13 +60,20 @@ const EXCHANGE_MILLIS: u64 = 15_000;
 /// How many neighbours a node has, and how many others it knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ViewSize {
-    /// Everybody is everybody's neighbour, for up to 33 nodes; 64 others are known.
+    /// Everybody is everybody's neighbour, for up to 33 nodes; 64 others are known. There is no tree: who
+    /// broadcasts sends the body to all, and who misses it asks whoever has it.
     FullMesh,
     /// 5 neighbours and 30 others, which HyParView has for 10 000 nodes.
     Partial,
 }
 
 impl ViewSize {
+    /// What suits a network of so many nodes.
+    #[must_use]
+    pub const fn of(nodes: usize) -> Self {
+        if nodes <= 1 + Self::FullMesh.neighbours() { Self::FullMesh } else { Self::Partial }
+    }
+
     const fn neighbours(self) -> usize {
         match self {
             Self::FullMesh => 32,
@@ -111,9 +123,10 @@ pub struct SpreadCounts {
     pub refused: u64,
     /// Dropped: bodies, announcements and shuffles larger than their limits.
     pub oversized: u64,
-    /// Dropped: bodies that came while [`MAX_UNCHECKED`] waited.
+    /// Dropped: bodies that came while [`MAX_UNCHECKED`] waited, or [`MAX_UNCHECKED_OF_ONE`] of their sender.
     pub unchecked_full: u64,
-    /// Dropped: announced ids that came while [`MAX_MISSING`] were asked for.
+    /// Dropped: announced ids that came while [`MAX_MISSING`] were asked for, or [`MAX_MISSING_OF_ONE`] of
+    /// who announced them.
     pub missing_full: u64,
     /// Dropped: ids that were asked for in vain.
     pub given_up: u64,
@@ -147,7 +160,7 @@ pub struct Spreader<P> {
     seen: Seen,
     bodies: Bodies<P>,
     unchecked: BTreeMap<SpreadId, Unchecked<P>>,
-    missing: BTreeMap<SpreadId, Missing<P>>,
+    missing: Missing<P>,
     to_announce: BTreeMap<P, Vec<SpreadId>>,
     flush_at: Option<u64>,
     beat_at: u64,
@@ -183,7 +196,7 @@ impl<P: Copy + Ord> Spreader<P> {
             seen: Seen::default(),
             bodies: Bodies::new(),
             unchecked: BTreeMap::new(),
-            missing: BTreeMap::new(),
+            missing: Missing::new(),
             to_announce: BTreeMap::new(),
             flush_at: None,
             beat_at: now,
@@ -212,8 +225,8 @@ impl<P: Copy + Ord> Spreader<P> {
         let id = SpreadId::of(&body);
         if !self.seen.contains(&id) {
             self.unchecked.remove(&id);
-            let known = self.missing.remove(&id).map(Missing::announcers).unwrap_or_default();
-            self.accept(id, Unchecked { body, hops: 0, from: None, known }, now);
+            let known = self.missing.remove(&id);
+            self.accept(id, Unchecked { body, hops: 0, sender: None, parent: None, known }, now);
         }
         Ok((id, self.take_out()))
     }
@@ -258,6 +271,14 @@ impl<P: Copy + Ord> Spreader<P> {
         self.take_out()
     }
 
+    /// A body came another way, such as by reconciliation, and was found good: it is neither asked for nor
+    /// handed out to be checked again.
+    pub fn met(&mut self, id: SpreadId) {
+        self.missing.remove(&id);
+        self.unchecked.remove(&id);
+        self.seen.insert(id);
+    }
+
     /// The transport has lost a peer, or can't reach it.
     pub fn lost(&mut self, peer: P) -> Vec<SpreadOutput<P>> {
         self.silent(peer);
@@ -293,9 +314,8 @@ impl<P: Copy + Ord> Spreader<P> {
     /// When to call [`wake`](Self::wake) at the latest.
     #[must_use]
     pub fn next_wake(&self) -> u64 {
-        let missing = self.missing.values().map(Missing::due).min();
         let regular = [self.beat_at, self.shuffle_at, self.probe_at, self.exchange_at];
-        regular.into_iter().chain(self.flush_at).chain(missing).min().unwrap_or(self.beat_at)
+        regular.into_iter().chain(self.flush_at).chain(self.missing.next_due()).min().unwrap_or(self.beat_at)
     }
 
     /// The neighbours, and whether bodies go to them at once.

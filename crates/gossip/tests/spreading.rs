@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use jurat_gossip::{
-    MAX_ANNOUNCED, MAX_MISSING, MAX_SHUFFLED, MAX_SPREAD_BYTES, MAX_UNCHECKED, SUMMARY_PARTS, Simulation,
-    SimulationSetup, SpreadId, SpreadMessage, SpreadOutput, Spreader, ViewSize,
+    HELD_MILLIS, MAX_ANNOUNCED, MAX_MISSING_OF_ONE, MAX_SHUFFLED, MAX_SPREAD_BYTES, MAX_UNCHECKED,
+    MAX_UNCHECKED_OF_ONE, SUMMARY_PARTS, Simulation, SimulationSetup, Situation, SpreadId, SpreadMessage,
+    SpreadOutput, Spreader, ViewSize,
 };
 use proptest::prelude::*;
 
-fn network(seed: u64, nodes: u32, size: ViewSize, loss: u8) -> Simulation {
-    let mut simulation = Simulation::new(SimulationSetup { seed, nodes, size, loss });
+fn network(seed: u64, nodes: u32, size: ViewSize, loss: u8, reconciles: bool) -> Simulation {
+    let mut simulation = Simulation::new(SimulationSetup { seed, nodes, size, loss, reconciles });
     simulation.run(20_000);
     simulation.take_traffic();
     simulation
@@ -23,90 +24,68 @@ fn broadcast(simulation: &mut Simulation, count: u32) {
     }
 }
 
-/// Lets time pass until all is delivered, at most two minutes.
-fn settle(simulation: &mut Simulation) {
-    let end = simulation.now() + 120_000;
-    while !simulation.all_reached() {
-        assert!(simulation.now() < end, "not everything was delivered");
-        simulation.run(500);
-    }
-}
-
-/// Bodies received in thousandths of those needed.
-fn amplification(simulation: &mut Simulation) -> u64 {
-    let needed: u64 = simulation.spreads().map(|spread| spread.to.len() as u64).sum();
-    simulation.take_traffic().bodies * 1_000 / needed
-}
-
 #[test]
 fn hardly_a_body_is_received_twice() {
     for seed in 0..3 {
         for size in [ViewSize::Partial, ViewSize::FullMesh] {
-            let mut single = network(seed, 32, size, 0);
-            for _ in 0..100 {
-                broadcast(&mut single, 1);
-                single.run(2_000);
+            for (situation, thousandths) in [(Situation::OneByOne, 1_150), (Situation::AtOnce, 1_500)] {
+                let outcome = situation.run(seed, 32, size).unwrap();
+                let received = outcome.received * 1_000 / outcome.needed;
+                assert!((1_000..=thousandths).contains(&received), "{situation:?}, {size:?}: {received}");
+                assert_eq!(outcome.needed, 31 * 100);
             }
-            assert!(single.all_reached());
-            let received = amplification(&mut single);
-            assert!(received <= 1_150, "one at a time, {size:?}, seed {seed}: {received}");
-
-            let mut burst = network(seed, 32, size, 0);
-            broadcast(&mut burst, 100);
-            settle(&mut burst);
-            let received = amplification(&mut burst);
-            assert!(received <= 1_500, "100 at once, {size:?}, seed {seed}: {received}");
         }
     }
 }
 
 #[test]
-fn a_lossy_network_delivers_everything_and_each_body_is_checked_once() {
-    for (seed, nodes) in [(0, 8), (1, 32), (2, 32), (3, 256)] {
-        let mut simulation = network(seed, nodes, ViewSize::Partial, 20);
-        broadcast(&mut simulation, 8);
-        settle(&mut simulation);
-        assert_eq!(simulation.checks(), 8 * u64::from(nodes - 1));
-    }
+fn in_a_full_mesh_one_link_is_the_way() {
+    let outcome = Situation::OneByOne.run(0, 32, ViewSize::FullMesh).unwrap();
+    // Two of these may not have heard of each other yet.
+    assert!(outcome.taken.hops * 1_000 <= outcome.needed * 1_010, "{:?}", outcome.taken);
 }
 
+/// Whatever happens, everybody has everything in the end, who came later too, and each body was checked
+/// once by each.
 #[test]
-fn nodes_that_come_and_go_disturb_nobody_else() {
-    for (seed, nodes) in [(0, 32), (1, 64), (2, 128)] {
-        let mut simulation = network(seed, nodes, ViewSize::Partial, 0);
-        for _ in 0..20 {
-            let victim = simulation.any();
-            if victim > 2 {
-                simulation.kill(victim);
-                simulation.start();
-            }
-            broadcast(&mut simulation, 2);
-            simulation.run(2_000);
+fn everything_is_delivered_and_each_body_is_checked_once() {
+    for situation in Situation::ALL {
+        for (seed, nodes, size) in
+            [(0, 8, ViewSize::FullMesh), (1, 20, ViewSize::FullMesh), (2, 40, ViewSize::Partial)]
+        {
+            let outcome = situation.run(seed, nodes, size).unwrap();
+            assert_eq!(outcome.checks, outcome.needed, "{situation:?}, {nodes} nodes");
         }
-        settle(&mut simulation);
     }
 }
 
 #[test]
-fn a_healed_partition_converges_and_an_open_one_does_not() {
-    for (seed, nodes, size) in
-        [(0, 32, ViewSize::Partial), (1, 24, ViewSize::FullMesh), (2, 128, ViewSize::Partial)]
-    {
-        let mut simulation = network(seed, nodes, size, 0);
+fn an_open_partition_is_felt() {
+    let mut simulation = network(2, 48, ViewSize::Partial, 0, true);
+    simulation.partition(2);
+    broadcast(&mut simulation, 10);
+    simulation.run(60_000);
+    assert!(!simulation.all_reached());
+}
+
+/// Longer than bodies are held, spreading alone does not heal: it is reconciliation that does.
+#[test]
+fn what_nobody_spreads_any_more_is_reconciled() {
+    for reconciles in [true, false] {
+        let mut simulation = network(3, 16, ViewSize::FullMesh, 0, reconciles);
         simulation.partition(2);
-        for _ in 0..30 {
-            broadcast(&mut simulation, 1);
-            simulation.run(1_000);
-        }
-        assert!(!simulation.all_reached(), "the cut must be felt, or this shows nothing");
+        broadcast(&mut simulation, 20);
+        simulation.run(HELD_MILLIS + 60_000);
         simulation.partition(1);
-        settle(&mut simulation);
+        simulation.run(60_000);
+        assert_eq!(simulation.all_reached(), reconciles);
+        assert_eq!(simulation.take_traffic().fetched > 0, reconciles);
     }
 }
 
 #[test]
 fn a_network_that_carries_nothing_delivers_nothing() {
-    let mut simulation = network(0, 8, ViewSize::Partial, 100);
+    let mut simulation = network(0, 8, ViewSize::Partial, 100, true);
     broadcast(&mut simulation, 1);
     simulation.run(60_000);
     assert!(simulation.spreads().all(|spread| spread.reached.is_empty()));
@@ -115,9 +94,9 @@ fn a_network_that_carries_nothing_delivers_nothing() {
 #[test]
 fn the_same_seed_gives_the_same_history() {
     let history = |seed| {
-        let mut simulation = network(seed, 16, ViewSize::Partial, 20);
+        let mut simulation = network(seed, 16, ViewSize::Partial, 20, true);
         broadcast(&mut simulation, 10);
-        settle(&mut simulation);
+        simulation.run(30_000);
         (simulation.spreads().cloned().collect::<Vec<_>>(), simulation.take_traffic())
     };
     assert_eq!(history(7), history(7));
@@ -194,20 +173,30 @@ fn whatever_exceeds_its_limit_is_dropped_and_counted() {
     node.receive(1, SpreadMessage::Graft { id: Some(SpreadId::of(b"?")), eager: false }, 0);
     assert_eq!(node.counts().unknown_grafts, 1);
     assert!(node.broadcast(vec![0; MAX_SPREAD_BYTES + 1].into(), 0).is_err());
-    for n in 0..=MAX_UNCHECKED {
+    for n in 0..=MAX_UNCHECKED_OF_ONE {
         node.receive(1, body(&n.to_be_bytes()), 0);
     }
-    assert_eq!((node.counts().checks, node.counts().unchecked_full), (MAX_UNCHECKED as u64, 1));
+    assert_eq!((node.counts().checks, node.counts().unchecked_full), (MAX_UNCHECKED_OF_ONE as u64, 1));
+    assert_eq!(node.receive(2, body(b"of another"), 0).len(), 1, "one that floods leaves room for others");
+    for peer in 2..10 {
+        for n in 0..=MAX_UNCHECKED_OF_ONE {
+            node.receive(peer, body(&[&peer.to_be_bytes()[..], &n.to_be_bytes()].concat()), 0);
+        }
+    }
+    assert_eq!(node.counts().checks, MAX_UNCHECKED as u64);
 }
 
 #[test]
 fn who_announces_what_does_not_exist_is_asked_a_few_times_and_costs_no_more() {
     let mut node = node();
-    let many = MAX_MISSING + 500;
+    let many = MAX_MISSING_OF_ONE + 500;
     for chunk in (0..many).collect::<Vec<_>>().chunks(MAX_ANNOUNCED) {
         let ids = chunk.iter().map(|n| (SpreadId::of(&n.to_be_bytes()), 0)).collect();
         node.receive(1, SpreadMessage::Announce(ids), 0);
     }
+    assert_eq!(node.counts().missing_full, 500);
+    // Another one is still listened to.
+    node.receive(2, SpreadMessage::Announce(vec![(SpreadId::of(b"of another"), 0)]), 0);
     assert_eq!(node.counts().missing_full, 500);
     let (mut now, mut asked) = (0, 0);
     while now < 30_000 {
@@ -221,7 +210,8 @@ fn who_announces_what_does_not_exist_is_asked_a_few_times_and_costs_no_more() {
             node.receive(peer, SpreadMessage::Prune, now);
         }
     }
-    assert_eq!((asked, node.counts().given_up), (12 * MAX_MISSING, MAX_MISSING as u64));
+    let missing = MAX_MISSING_OF_ONE + 1;
+    assert_eq!((asked, node.counts().given_up), (12 * missing, missing as u64));
 }
 
 #[test]

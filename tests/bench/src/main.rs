@@ -28,7 +28,11 @@ const BENCHES: [Bench; 5] = [
         "hashcash beside the Python package, sealing beside the crates under it, and what refusals cost",
         bulletin::run,
     ),
-    ("gossip", "finding out in what two sets differ, beside negentropy", gossip::run),
+    (
+        "gossip",
+        "spreading in the simulator, finding out in what two sets differ beside negentropy, following a log beside raw SHA-256",
+        gossip::run,
+    ),
     (
         "log",
         "appends, roots, proofs and verifications, beside ct-merkle, tlog_tiles and raw SHA-256",

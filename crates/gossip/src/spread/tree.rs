@@ -1,25 +1,11 @@
 //! The tree: bodies over eager links, ids over lazy ones, and how the one heals from the other.
 
-use alloc::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use super::{
-    FLUSH_MILLIS, MAX_ANNOUNCED, MAX_MISSING, MAX_SPREAD_BYTES, MAX_UNCHECKED, SUMMARY_PARTS, SpreadId,
-    SpreadMessage, SpreadOutput, Spreader, memory::MAX_KNOWN,
+    FLUSH_MILLIS, MAX_ANNOUNCED, MAX_SPREAD_BYTES, MAX_UNCHECKED, MAX_UNCHECKED_OF_ONE, SUMMARY_PARTS,
+    SpreadId, SpreadMessage, SpreadOutput, Spreader, memory::MAX_KNOWN, missing::GRAFT_MILLIS,
 };
-
-/// How long to wait for an announced body before asking for it, and between two requests. Longer
-/// than a body needs over the tree, or the tree would be torn up for being slow.
-const GRAFT_MILLIS: u64 = 600;
-
-/// How many announcers of one missing message are remembered.
-const MAX_ANNOUNCERS: usize = 8;
-
-/// How many requests a missing message is worth.
-const MAX_REQUESTS: u8 = 12;
 
 /// A link that would have saved more than so many hops takes the place of the one that was used
 /// (Plumtree, 3.8).
@@ -40,28 +26,12 @@ pub(super) struct Unchecked<P> {
     pub(super) body: Arc<[u8]>,
     /// Over how many links it came.
     pub(super) hops: u8,
+    /// Who sent it; nobody for our own.
+    pub(super) sender: Option<P>,
     /// Who pushed it; nobody for our own and for those that were pulled.
-    pub(super) from: Option<P>,
+    pub(super) parent: Option<P>,
     /// Who holds it, as far as was shown.
     pub(super) known: BTreeSet<P>,
-}
-
-/// A message that was announced and has not come.
-#[derive(Clone, Debug)]
-pub(super) struct Missing<P> {
-    announcers: VecDeque<P>,
-    due: u64,
-    requests: u8,
-}
-
-impl<P: Copy + Ord> Missing<P> {
-    pub(super) fn announcers(self) -> BTreeSet<P> {
-        self.announcers.into_iter().collect()
-    }
-
-    pub(super) const fn due(&self) -> u64 {
-        self.due
-    }
 }
 
 impl<P: Copy + Ord> Spreader<P> {
@@ -77,17 +47,22 @@ impl<P: Copy + Ord> Spreader<P> {
             self.counts.duplicates += 1;
             self.bodies.known_to(&id, from);
             // The link closes a circle. What was pulled says nothing about the tree.
-            if !pulled && self.links.contains_key(&from) {
+            if !pulled && self.has_tree() && self.links.contains_key(&from) {
                 self.set_eager(from, false);
                 self.send(from, SpreadMessage::Prune);
             }
             return;
         }
-        if self.unchecked.len() >= MAX_UNCHECKED {
+        let is_theirs = |unchecked: &&Unchecked<P>| unchecked.sender == Some(from);
+        let waiting = self.unchecked.len();
+        if waiting >= MAX_UNCHECKED
+            || waiting >= MAX_UNCHECKED_OF_ONE
+                && self.unchecked.values().filter(is_theirs).count() >= MAX_UNCHECKED_OF_ONE
+        {
             self.counts.unchecked_full += 1;
             return;
         }
-        let mut known = self.missing.remove(&id).map(Missing::announcers).unwrap_or_default();
+        let mut known = self.missing.remove(&id);
         known.insert(from);
         if !pulled {
             self.set_eager(from, true);
@@ -95,7 +70,8 @@ impl<P: Copy + Ord> Spreader<P> {
         let unchecked = Unchecked {
             body: Arc::clone(&body),
             hops: hops.saturating_add(1),
-            from: (!pulled).then_some(from),
+            sender: Some(from),
+            parent: (!pulled).then_some(from),
             known,
         };
         self.unchecked.insert(id, unchecked);
@@ -115,10 +91,11 @@ impl<P: Copy + Ord> Spreader<P> {
 
     /// A good body: holds it and passes it on.
     pub(super) fn accept(&mut self, id: SpreadId, good: Unchecked<P>, now: u64) {
-        let Unchecked { body, hops, from, known } = good;
+        let Unchecked { body, hops, parent, known, .. } = good;
         self.seen.insert(id);
+        let to_all = hops == 0 && !self.has_tree();
         let others = self.links.iter().filter(|(peer, _)| !known.contains(peer));
-        let (eager, lazy): (Vec<_>, Vec<_>) = others.partition(|(_, link)| link.eager);
+        let (eager, lazy): (Vec<_>, Vec<_>) = others.partition(|(_, link)| link.eager || to_all);
         for (peer, _) in eager {
             let message = SpreadMessage::Body { body: Arc::clone(&body), hops, pulled: false };
             self.out.push(SpreadOutput::Send { to: *peer, message });
@@ -127,7 +104,7 @@ impl<P: Copy + Ord> Spreader<P> {
             self.to_announce.entry(*peer).or_default().push(id);
             self.flush_at.get_or_insert(now + FLUSH_MILLIS);
         }
-        self.bodies.insert(id, body, hops, from, now);
+        self.bodies.insert(id, body, hops, parent, now);
         for peer in known {
             self.bodies.known_to(&id, peer);
         }
@@ -167,14 +144,7 @@ impl<P: Copy + Ord> Spreader<P> {
                 self.bodies.known_to(id, from);
             } else if self.seen.contains(id) || self.known_while_unchecked(id, from) {
                 // Refused, held no longer, or here already.
-            } else if let Some(missing) = self.missing.get_mut(id) {
-                if missing.announcers.len() < MAX_ANNOUNCERS && !missing.announcers.contains(&from) {
-                    missing.announcers.push_back(from);
-                }
-            } else if self.missing.len() < MAX_MISSING {
-                let missing = Missing { announcers: [from].into(), due: now + GRAFT_MILLIS, requests: 0 };
-                self.missing.insert(*id, missing);
-            } else {
+            } else if !self.missing.announced(*id, from, now) {
                 self.counts.missing_full += 1;
             }
         }
@@ -194,23 +164,14 @@ impl<P: Copy + Ord> Spreader<P> {
     }
 
     pub(super) fn ask_for_missing(&mut self, now: u64) {
-        let due: Vec<SpreadId> =
-            self.missing.iter().filter(|(_, missing)| missing.due <= now).map(|(id, _)| *id).collect();
-        for id in due {
-            let Some(missing) = self.missing.get_mut(&id) else { continue };
-            missing.due = now + GRAFT_MILLIS;
-            missing.requests += 1;
-            let announcer = missing.announcers.pop_front().filter(|_| missing.requests <= MAX_REQUESTS);
-            let Some(announcer) = announcer else {
-                self.missing.remove(&id);
+        for id in self.missing.due(now) {
+            let Some(announcer) = self.missing.ask_next(&id, now) else {
                 self.counts.given_up += 1;
                 continue;
             };
-            // The others have their turn before this one is asked again.
-            missing.announcers.push_back(announcer);
             // One new link repairs the tree for all that is missing; a link for each would flood.
             let recent = self.repaired_at.is_some_and(|at| now < at + GRAFT_MILLIS);
-            let eager = !recent && self.links.contains_key(&announcer);
+            let eager = !recent && self.has_tree() && self.links.contains_key(&announcer);
             if eager {
                 self.repaired_at = Some(now);
                 self.set_eager(announcer, true);
@@ -273,6 +234,7 @@ impl<P: Copy + Ord> Spreader<P> {
 
     /// Changes nothing for who is no neighbour.
     pub(super) fn set_eager(&mut self, peer: P, eager: bool) {
+        let eager = eager && self.has_tree();
         if let Some(link) = self.links.get_mut(&peer) {
             link.eager = eager;
         }

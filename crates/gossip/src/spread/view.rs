@@ -43,7 +43,7 @@ impl<P: Copy + Ord> Spreader<P> {
             return;
         }
         let ttl = ttl.min(JOIN_STEPS);
-        let mesh = self.size == ViewSize::FullMesh && !self.is_full();
+        let mesh = !self.has_tree() && !self.is_full();
         if ttl == 0 || self.links.len() <= 1 || mesh {
             self.ask(newcomer, true, now);
             return;
@@ -154,7 +154,7 @@ impl<P: Copy + Ord> Spreader<P> {
 
     /// Gives up one lazy link for one to somebody else.
     pub(super) fn exchange(&mut self, now: u64) {
-        if self.size == ViewSize::Partial
+        if self.has_tree()
             && self.is_full()
             && self.links.values().any(|link| !link.eager)
             && let Some(other) = self.other()
@@ -185,7 +185,7 @@ impl<P: Copy + Ord> Spreader<P> {
     /// Makes somebody a neighbour without waiting for the answer: a refusal undoes it, silence ends
     /// it.
     fn ask(&mut self, peer: P, urgent: bool, now: u64) {
-        let eager = !self.links.values().any(|link| link.eager);
+        let eager = self.has_tree() && !self.links.values().any(|link| link.eager);
         if self.link(peer, eager, now) {
             self.send(peer, SpreadMessage::Neighbour { urgent, eager });
         }
@@ -194,6 +194,7 @@ impl<P: Copy + Ord> Spreader<P> {
     /// Makes room by giving up a lazy link. `false` when all links are of the tree: giving one of
     /// them up would cut it.
     fn link(&mut self, peer: P, eager: bool, now: u64) -> bool {
+        let eager = eager && self.has_tree();
         if let Some(link) = self.links.get_mut(&peer) {
             link.eager |= eager;
             return true;
@@ -212,7 +213,7 @@ impl<P: Copy + Ord> Spreader<P> {
 
     /// Who has no eager link left takes a lazy one, without waiting for something to be missing.
     fn keep_in_tree(&mut self) {
-        if self.links.values().any(|link| link.eager) {
+        if !self.has_tree() || self.links.values().any(|link| link.eager) {
             return;
         }
         let links: Vec<P> = self.links.keys().copied().collect();
@@ -220,6 +221,11 @@ impl<P: Copy + Ord> Spreader<P> {
             self.set_eager(peer, true);
             self.send(peer, SpreadMessage::Graft { id: None, eager: true });
         }
+    }
+
+    /// Whether bodies go from node to node; else from who broadcasts to all.
+    pub(super) fn has_tree(&self) -> bool {
+        self.size == ViewSize::Partial
     }
 
     fn is_full(&self) -> bool {

@@ -10,7 +10,6 @@
 mod catching_up;
 mod mailing;
 mod message;
-mod quota;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,7 +20,7 @@ use jurat_bulletin::{
     Accepted, Board, BoardLimits, BulletinKey, Origin, Refusal, Rules, Subscriber, TRUSTED, UnixSeconds,
 };
 use jurat_crypto::{Digest, SigningKey, VerifyingKey};
-use jurat_gossip::{SpreadCounts, SpreadOutput, Spreader, ViewSize};
+use jurat_gossip::{Quota, QuotaLimits, SpreadCounts, SpreadOutput, Spreader, ViewSize};
 use jurat_log::PrivateCommitment;
 use jurat_pbft::{Now, ReplicaId};
 use rand::{Rng, rngs::StdRng};
@@ -29,10 +28,19 @@ use rand::{Rng, rngs::StdRng};
 use super::{EntryBytes, MailChange, MailExchange};
 use catching_up::CatchingUp;
 pub use message::BulletinMessage;
-use quota::Quota;
 
 /// How long at most until the next wake: bulletins expire by the second.
 const TICK_MILLIS: u64 = 1_000;
+
+/// What one member may send about bulletins. Honest members pass nothing bad on: 32 at once, and one a
+/// second, are forgiven.
+const LIMITS: QuotaLimits = QuotaLimits {
+    bytes: (8 << 20, 32 << 20),
+    messages: (2_000, 8_000),
+    score: (32, 1_024),
+    bad: 32,
+    cut_off: 60_000,
+};
 
 /// What members are trusted with: they were admitted by the council, so they pass on what a
 /// neighbour with a little less on its board took for less.
@@ -75,7 +83,7 @@ pub struct ExchangeCounts {
     pub strangers: u64,
     /// Messages dropped because a member sent too much, or too many bad ones before.
     pub over_quota: u64,
-    /// Times that a member was cut off for bad bulletins.
+    /// Times that a member was cut off for bad bulletins, or for sending too much again and again.
     pub cut_offs: u64,
     /// Reconciliations after which this board has all that it takes of another's.
     pub reconciled: u64,
@@ -147,7 +155,7 @@ impl BulletinExchange {
         self.me = me;
         self.neighbours.retain(|id, _| others.contains_key(id));
         for (id, key) in others {
-            let quota = Quota::new(now.elapsed);
+            let quota = Quota::new(LIMITS, now.elapsed);
             self.neighbours.entry(*id).or_insert(Neighbour { key: *key, is_up: false, quota });
         }
         self.catching_up.retain(|id| others.contains_key(id));
@@ -158,7 +166,7 @@ impl BulletinExchange {
         let seed = self.entropy.next_u64();
         let anchored = |me| {
             let others: Vec<ReplicaId> = others.keys().copied().collect();
-            Spreader::new(me, ViewSize::FullMesh, &others, seed, now.elapsed)
+            Spreader::new(me, ViewSize::of(1 + others.len()), &others, seed, now.elapsed)
         };
         self.spreader = me.filter(|_| !others.is_empty()).map(anchored);
     }
@@ -204,8 +212,10 @@ impl BulletinExchange {
         // What was asked for comes at our own pace.
         let asked_for =
             matches!(message, BulletinMessage::Postings { .. }) && self.catching_up.is_asking(from);
-        if !asked_for && !neighbour.quota.takes(bytes, now.elapsed) {
+        let was_cut_off = neighbour.quota.is_cut_off(now.elapsed);
+        if !asked_for && neighbour.quota.take(bytes, now.elapsed).is_err() {
             self.counts.over_quota += 1;
+            self.counts.cut_offs += u64::from(!was_cut_off && neighbour.quota.is_cut_off(now.elapsed));
             return;
         }
         match message {

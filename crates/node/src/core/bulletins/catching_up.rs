@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jurat_bulletin::Refusal;
 use jurat_crypto::Digest;
-use jurat_gossip::{Answer, Initiator, Progress, ReconcileMessage, ReconcileSalt, Responder, ShortId};
+use jurat_gossip::{
+    Answer, Initiator, Progress, ReconcileMessage, ReconcileSalt, Responder, ShortId, SpreadId,
+};
 use jurat_pbft::{Now, ReplicaId};
 use rand::Rng;
 
@@ -219,7 +221,12 @@ impl BulletinExchange {
         for posting in postings {
             match self.take_from(from, &posting.0, now) {
                 // It may have come another way in the meantime.
-                Ok(()) | Err(Refusal::Duplicate) => fetched.extend(name_of(&posting.0)),
+                Ok(()) | Err(Refusal::Duplicate) => {
+                    fetched.extend(name_of(&posting.0));
+                    if let Some(spreader) = &mut self.spreader {
+                        spreader.met(SpreadId::of(&posting.0));
+                    }
+                }
                 Err(Refusal::Full { .. }) => {
                     self.finish(true, now);
                     return;
