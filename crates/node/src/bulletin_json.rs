@@ -96,6 +96,9 @@ pub struct PriceJson {
     pub effort: u32,
     /// What it must promise where nothing is crowded.
     pub least_effort: u32,
+    /// If it was asked for a sender: how much the node's federation trusts that, in basis points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<u16>,
     /// How effort is counted: `zero_bits` or `linear`.
     pub rule: String,
     /// The function: `tapehash1`, `tapehash2` or `tapehash3`.
@@ -123,6 +126,7 @@ impl PriceJson {
             network: rules.network.to_string(),
             effort: effort.0,
             least_effort: bulletins,
+            trust: None,
             rule,
             algorithm,
             code_size,

@@ -5,6 +5,7 @@
 //! run in a test. What the core must look up in the log it asks through [`Ledger`].
 
 mod accusation;
+mod bulletin_sender;
 mod bulletins;
 mod checking;
 mod commitments;
@@ -29,6 +30,7 @@ mod recovery;
 mod refusal;
 
 pub use accusation::judge_evidence;
+pub use bulletin_sender::{BULLETIN_SENDER, BulletinSender, SenderRefusal, sender_body, trust_of_node};
 pub use bulletins::{BulletinEffects, BulletinExchange, BulletinMessage, ExchangeCounts, PersistedPosting};
 pub use checking::{CheckedEntry, EntryRefusal, check_entries};
 pub use commitments::CommitmentLog;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use jurat_bulletin::Rules;
-use jurat_tests::{Council, jurat, stamped_posting, topic, unix_seconds};
+use jurat_tests::{Council, jurat, path, stamped_posting, topic, unix_seconds};
 use serde_json::{Value, json};
 
 use super::{POST, until_read};
@@ -66,4 +66,40 @@ fn who_founds_a_council_says_what_posting_costs_in_it() {
     assert_eq!(found("other", &options), (Some(0), Some(work)));
     assert_eq!(found("endless", &["--bulletin-effort", "41"]), (Some(2), None));
     assert_eq!(found("wrong", &["--tape-size-multiplier", "2"]), (Some(2), None));
+}
+
+#[test]
+fn who_is_trusted_pays_less_and_nobody_passes_for_them() {
+    let council = Council::start();
+    let (node, own) = (council.url(0), path(&council.members()[0].dir));
+    let price = |sender: &[&str]| {
+        let price = ["topic", "price", "weather", "--node", &node, "--json"];
+        jurat(price.iter().chain(sender)).success().json()
+    };
+    assert_eq!(price(&[])["effort"], 7);
+    let trusted = price(&["--as", "fed:node-1"]);
+    assert_eq!((&trusted["effort"], &trusted["trust"]), (&Value::from(4), &Value::from(10_000)));
+    let stranger = price(&["--as", "fed:node-2"]);
+    assert_eq!((&stranger["effort"], &stranger["trust"]), (&Value::from(7), &Value::from(0)));
+    let post = |text: &str, sender: &str, key: &str| {
+        let post = ["topic", "post", "weather", "--node", &node, "--json", "--text", text];
+        jurat(post.iter().chain(&["--as", sender, "--key", key]))
+    };
+    assert_eq!(post("snow", "fed:node-1", own).success().json()["effort"], 4);
+    // The others take it from a member.
+    until_read(&council, 3, "weather", &["snow"]);
+    let other = path(&council.members()[1].dir);
+    assert_eq!(post("rain", "fed:node-2", other).success().json()["effort"], 7);
+    let forged = post("hail", "fed:node-1", other);
+    assert!(forged.code == Some(1) && forged.stderr.contains("no key in use of fed:node-1"), "{forged:?}");
+    until_read(&council, 3, "weather", &["rain", "snow"]);
+    // Less work and no name, or half of one.
+    let rules = Rules::new(council.network());
+    let cheap = stamped_posting(&rules, topic("weather"), unix_seconds(), b"fog", 4);
+    let answer = council.http(0).post(POST, "application/octet-stream", &cheap).unwrap();
+    assert_eq!((answer.status, &answer.json()["price"]), (422, &Value::from(7)), "{}", answer.text());
+    for query in ["sender=fed:node-1", "sender=?", "sender=fed:node-1&key=00&signature=00", "x=y"] {
+        let answer = council.http(0).post(&format!("{POST}?{query}"), "application/octet-stream", &cheap);
+        assert_eq!(answer.unwrap().status, 400, "{query}");
+    }
 }

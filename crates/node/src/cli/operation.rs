@@ -14,7 +14,7 @@ use clap::Subcommand;
 pub(super) use arguments::{
     By, GraceArguments, federation_id, now, proposal_id, public_key, team, team_id, time,
 };
-pub(super) use asking::{AskArguments, ask};
+pub(super) use asking::{AskArguments, ask, signing_key};
 pub(super) use words::action_in_words;
 
 use super::{Failure, output::Output};

@@ -191,10 +191,10 @@ impl BulletinExchange {
         self.carry_out(outputs.unwrap_or_default(), now);
     }
 
-    /// Takes a posting of somebody who is no member, and passes it on. A refusal is counted and
-    /// changes nothing else.
-    pub fn post(&mut self, posting: &[u8], now: Now) -> Result<BulletinKey, Refusal> {
-        let accepted = self.take(posting, Origin::Sender { trust: 0 }, now)?;
+    /// Takes a posting of somebody who is no member, in whom this node has so much trust, 0 to 10 000, and
+    /// passes it on. A refusal is counted and changes nothing else.
+    pub fn post(&mut self, posting: &[u8], trust: u16, now: Now) -> Result<BulletinKey, Refusal> {
+        let accepted = self.take(posting, Origin::Sender { trust }, now)?;
         if let Some(spreader) = &mut self.spreader {
             // What the board takes is never longer than what is spread.
             let outputs = spreader.broadcast(posting.into(), now.elapsed).map(|(_, outputs)| outputs);

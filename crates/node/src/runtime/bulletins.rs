@@ -129,10 +129,11 @@ impl Bulletins {
         Ok((bulletins, thread))
     }
 
-    /// Posts; answered when it is durable, or refused.
-    pub(crate) async fn post(&self, posting: Vec<u8>) -> Result<BulletinKey, NotPosted> {
+    /// Posts for somebody in whom this node has so much trust, 0 to 10 000; answered when it is durable,
+    /// or refused.
+    pub(crate) async fn post(&self, posting: Vec<u8>, trust: u16) -> Result<BulletinKey, NotPosted> {
         let (asker, answer) = oneshot::channel();
-        if !self.queue.push(Job::Post(posting, asker)) {
+        if !self.queue.push(Job::Post(posting, trust, asker)) {
             return Err(NotPosted::Busy);
         }
         answer.await.map_err(|_| NotPosted::Stopping)?.map_err(NotPosted::Refused)
@@ -272,7 +273,9 @@ impl Keeper {
             }
             for job in jobs {
                 match job {
-                    Job::Post(posting, asker) => answers.push((asker, exchange.post(&posting, now))),
+                    Job::Post(posting, trust, asker) => {
+                        answers.push((asker, exchange.post(&posting, trust, now)));
+                    }
                     Job::Heard(member, message, bytes) => exchange.receive(member, message, bytes, now),
                     Job::Linked(member, true) => exchange.up(member, now),
                     Job::Linked(member, false) => exchange.down(member, now),

@@ -190,7 +190,8 @@ pub(super) fn sign(
 
 /// The key in a file. A node's seed, or its directory, stands for the link key, which is its
 /// federation's admin key.
-fn signing_key(path: &Path, passphrase: Option<&[u8]>) -> Result<SigningKey, Failure> {
+/// The key in a file, or the link key of the node in a directory.
+pub(in crate::cli) fn signing_key(path: &Path, passphrase: Option<&[u8]>) -> Result<SigningKey, Failure> {
     let path =
         if path.is_dir() { Config::read(path).map_err(Failure::unreachable)?.key } else { path.to_owned() };
     match key_file::read(&path, passphrase).map_err(Failure::unreachable)? {

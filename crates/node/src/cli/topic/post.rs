@@ -3,7 +3,10 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Args;
+use data_encoding::HEXLOWER;
 use jurat_bulletin::{Bulletin, Effort, MAX_CONTENT_BYTES, Posting, TopicId, UnixSeconds};
+use jurat_crypto::SigningKey;
+use jurat_trust::FederationId;
 use serde::Serialize;
 
 use super::{
@@ -12,10 +15,18 @@ use super::{
 };
 use crate::{
     bulletin_json::{PostedJson, PriceJson},
-    cli::{Failure, client::Client, files, output::Output},
+    cli::{
+        Failure,
+        client::Client,
+        files,
+        operation::{federation_id, signing_key},
+        output::Output,
+    },
+    core::{BULLETIN_SENDER, sender_body},
     runtime::unix_millis,
 };
 
+const BULLETINS: &str = "/api/v1/bulletins";
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a price that rose in the meantime is paid.
 const MOST_STAMPS: usize = 3;
@@ -24,7 +35,7 @@ const MOST_STAMPS: usize = 3;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: jurat topic post weather --text 'snow above 2000 m' --node http://127.0.0.1:8100\n\
-    Bulletins are public, live for an hour and do not say who wrote them.\n\
+    Bulletins are public, live for an hour and do not say who wrote them, not even with --as.\n\
     Without --text and --file the content is read from standard input."
 )]
 pub(in crate::cli) struct Arguments {
@@ -42,6 +53,12 @@ pub(in crate::cli) struct Arguments {
     /// The most that is paid: zero bits, or attempts, as the network counts [default: 16 times the least]
     #[arg(long, value_name = "EFFORT")]
     max_effort: Option<u32>,
+    /// The federation that posts, which the node then knows: it costs less if the node's trusts that
+    #[arg(long = "as", value_name = "FEDERATION", value_parser = federation_id, requires = "key")]
+    sender: Option<FederationId>,
+    /// A key of that federation: a key file, or the directory of its node
+    #[arg(long, value_name = "FILE", requires = "sender")]
+    key: Option<PathBuf>,
 }
 
 /// What was posted, as `--json` prints it.
@@ -63,12 +80,17 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let client = Client::new(&arguments.at.node, TIMEOUT)?;
     let runtime = crate::cli::runtime()?;
     let topic = arguments.at.id();
-    let said = runtime.block_on(price::ask(&client, &topic))?;
+    let sender = arguments.sender.as_ref().zip(arguments.key.as_deref());
+    let sender = sender.map(|(sender, key)| Ok((sender, signing_key(key, None)?))).transpose()?;
+    let said = runtime.block_on(price::ask(&client, &topic, arguments.sender.as_ref()))?;
     let mut effort = said.effort;
     for _ in 0..MOST_STAMPS {
         let (posting, found) = stamped(arguments, &said, topic, effort, &content, output)?;
-        let answer =
-            runtime.block_on(client.post("/api/v1/bulletins", "application/octet-stream", posting))?;
+        let path = match &sender {
+            Some((federation, key)) => signed_path(federation, key, &said, &posting)?,
+            None => BULLETINS.to_owned(),
+        };
+        let answer = runtime.block_on(client.post(&path, "application/octet-stream", posting))?;
         // It may have become crowded while the stamp was made.
         if let Some(price) = answer.price().filter(|price| *price > effort) {
             effort = price;
@@ -83,6 +105,24 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     Err(Failure::Unreachable(format!("the price rises faster than stamps are made, now {effort}; try again")))
 }
 
+/// Where to post as a federation: its id, the key and the signature are in the query.
+fn signed_path(
+    federation: &FederationId,
+    key: &SigningKey,
+    said: &PriceJson,
+    posting: &[u8],
+) -> Result<String, Failure> {
+    let rules = said.rules().ok_or_else(unknown)?;
+    let signature = BULLETIN_SENDER.sign(key, rules.network, sender_body(posting).unwrap_or_default());
+    let [key, signature] =
+        [&key.verifying_key().as_bytes()[..], &signature.to_bytes()].map(|bytes| HEXLOWER.encode(bytes));
+    Ok(format!("{BULLETINS}?sender={federation}&key={key}&signature={signature}"))
+}
+
+fn unknown() -> Failure {
+    Failure::Unreachable("the node asks for work of a kind that this version can't do".into())
+}
+
 /// A posting with its work done.
 fn stamped(
     arguments: &Arguments,
@@ -92,8 +132,6 @@ fn stamped(
     content: &[u8],
     output: Output,
 ) -> Result<(Vec<u8>, Found), Failure> {
-    let unknown =
-        || Failure::Unreachable("the node asks for work of a kind that this version can't do".into());
     let rules = said.rules().ok_or_else(unknown)?;
     // A node could ask for years of work.
     let most = arguments.max_effort.unwrap_or_else(|| rules.work.bulletins.doubled(rules.work.rule, 4).0);

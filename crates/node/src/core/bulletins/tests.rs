@@ -118,7 +118,7 @@ impl Council {
 
     fn post(&mut self, id: u16, content: &[u8]) {
         let posting = posting(content, self.now, 4);
-        self.members[usize::from(id)].post(&posting, self.now).unwrap();
+        self.members[usize::from(id)].post(&posting, 0, self.now).unwrap();
         self.deliver();
     }
 }
@@ -139,6 +139,18 @@ fn what_is_posted_at_one_member_is_stored_once_by_all() {
     // After their life they are gone everywhere.
     council.run(3_605_000);
     assert!(council.members.iter().all(|member| member.board().is_empty() && member.items.is_empty()));
+}
+
+#[test]
+fn what_a_trusted_sender_paid_less_for_reaches_all() {
+    let mut council = Council::new(4);
+    // The rules ask for four bits; trust takes three off.
+    let posting = posting(b"cheap", council.now, 1);
+    let refused = council.members[0].post(&posting, 5_999, council.now);
+    assert_eq!(refused, Err(Refusal::Cheap { promised: 1, asked: 4, retry_after: 0 }));
+    council.members[0].post(&posting, 6_000, council.now).unwrap();
+    council.run(3_000);
+    assert!(council.members.iter().all(|member| member.board().len() == 1));
 }
 
 #[test]
@@ -170,7 +182,7 @@ fn two_boards_with_other_stamps_for_the_same_content_are_the_same() {
     council.set_up(1, false);
     council.post(0, b"the same");
     let other = posting(b"the same", council.now, 6);
-    council.members[1].post(&other, council.now).unwrap();
+    council.members[1].post(&other, 0, council.now).unwrap();
     council.set_up(1, true);
     council.run(5_000);
     assert!(council.members.iter().all(|member| member.board().len() == 1));

@@ -30,8 +30,8 @@ const AT_ONCE: usize = 64;
 
 /// Something that waits.
 pub(super) enum Job {
-    /// Somebody posts.
-    Post(Vec<u8>, oneshot::Sender<Result<BulletinKey, Refusal>>),
+    /// Somebody posts, in whom this node has so much trust, 0 to 10 000.
+    Post(Vec<u8>, u16, oneshot::Sender<Result<BulletinKey, Refusal>>),
     /// A member said something, in so many bytes.
     Heard(ReplicaId, BulletinMessage, usize),
     /// There is a link to a member now, or none any more.
@@ -167,7 +167,7 @@ mod tests {
         assert!(!queue.push(heard(2, 1)));
         assert_eq!(queue.dropped(), 2);
         let posts: Vec<_> =
-            (0..=POSTS).map(|_| queue.push(Job::Post(vec![], oneshot::channel().0))).collect();
+            (0..=POSTS).map(|_| queue.push(Job::Post(vec![], 0, oneshot::channel().0))).collect();
         assert_eq!(posts.iter().filter(|taken| !**taken).count(), 1);
         // Each has its share of what is taken at once.
         assert_eq!(queue.take(Instant::now()).unwrap().len(), AT_ONCE + 1 + AT_ONCE);
@@ -178,7 +178,7 @@ mod tests {
     fn who_waits_is_told_when_nothing_is_taken_any_more() {
         let queue = Queue::default();
         let (asker, mut answer) = oneshot::channel();
-        assert!(queue.push(Job::Post(vec![], asker)));
+        assert!(queue.push(Job::Post(vec![], 0, asker)));
         queue.stop();
         assert!(answer.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
         assert!(queue.take(Instant::now()).is_none());

@@ -10,10 +10,14 @@ use axum::{
 };
 use jurat_bulletin::{Board, ContentId, Posting, Rules, TopicId, UnixSeconds};
 use jurat_crypto::Digest;
-use serde::Serialize;
+use jurat_trust::FederationId;
+use serde::{Deserialize, Serialize};
 
 use super::{problem::Problem, state::Shared};
-use crate::bulletin_json::{BulletinJson, PriceJson, TopicBulletinsJson, TopicJson, TopicsJson};
+use crate::{
+    bulletin_json::{BulletinJson, PriceJson, TopicBulletinsJson, TopicJson, TopicsJson},
+    core::trust_of_node,
+};
 
 /// Questions that are answered at one time; each takes a thread while it lasts.
 pub(crate) const AT_ONCE: usize = 4;
@@ -53,10 +57,28 @@ pub(crate) async fn bulletins(
     answer(&shared, asked, |asked, board, rules| asked.answer(board, rules)).await
 }
 
-/// `GET /api/v1/topics/{topic}/price`.
-pub(crate) async fn price(State(shared): State<Arc<Shared>>, Path(topic): Path<String>) -> Response {
-    answer(&shared, topic_of(&topic), |topic, board, rules| {
-        PriceJson::new(&topic, board.price(&topic, 0), rules)
+/// `?sender=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PriceQuery {
+    /// The federation that would post.
+    sender: Option<FederationId>,
+}
+
+/// `GET /api/v1/topics/{topic}/price?sender=`.
+pub(crate) async fn price(
+    State(shared): State<Arc<Shared>>,
+    Path(topic): Path<String>,
+    query: Result<Query<PriceQuery>, QueryRejection>,
+) -> Response {
+    let sender = query.map(|Query(query)| query.sender);
+    let sender = sender.map_err(|error| wrong("sender", &error.body_text()));
+    let asked = topic_of(&topic).and_then(|topic| sender.map(|sender| (topic, sender)));
+    let node = shared.clone();
+    answer(&shared, asked, move |(topic, sender), board, rules| {
+        let trust = |sender| trust_of_node(&node.registry.read().registry, node.peers.own_key(), sender);
+        let trust = sender.as_ref().map(trust);
+        PriceJson { trust, ..PriceJson::new(&topic, board.price(&topic, trust.unwrap_or(0)), rules) }
     })
     .await
 }

@@ -82,6 +82,11 @@ impl Peers {
         peers
     }
 
+    /// This node's link key.
+    pub(crate) const fn own_key(&self) -> &VerifyingKey {
+        &self.own_key
+    }
+
     /// Goes along with the council. Queues to who stays go on.
     pub(crate) fn update(&self, history: &CouncilHistory) {
         let history = self.furthest(history);
