@@ -7,6 +7,7 @@ mod commitments;
 mod config;
 mod driver;
 mod evidence;
+mod follower;
 mod http;
 mod journal_writer;
 mod ledger;
@@ -45,16 +46,18 @@ pub use config::{
     BulletinConfig, Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles,
     OutgoingConfig, PeerConfig,
 };
+pub use follower::{check_follower, run_follower};
 pub use journal_writer::{Job, JournalStats, Released, write_jobs};
 pub use ledger::StoredLedger;
+pub use mirror::SourceShown;
 pub(crate) use mirror::{Getter, LogShown, MAX_MIRRORS, Source, SourceError};
 pub(crate) use mirror_server::{serve_mirrors, sync_mirrors};
 pub(crate) use outgoing::{Dialer, Outgoing, TlsError, root_cause};
 pub use receipts::{NoReceipt, ReceiptAnswer, Receipts};
 pub use search::{Found, FoundAttestation, FoundSubject, MAX_SEARCH_RESULTS, Search, search};
-pub use status::{MemberStatus, Status};
+pub use status::{FollowingStatus, MemberStatus, Status};
 pub use subjects::{NoProof, ProvenSubject, prove};
-pub(crate) use witness::witness_of;
+pub(crate) use witness::{follower_witness, witness_named};
 
 use crate::{
     codec,
@@ -138,8 +141,8 @@ impl From<TlsError> for RunError {
 pub struct Listening {
     /// HTTP.
     pub http: SocketAddr,
-    /// Links.
-    pub peer: SocketAddr,
+    /// Links; a follower has none.
+    pub peer: Option<SocketAddr>,
 }
 
 /// Runs a node until `stop` changes. `ready` is called once it listens.
@@ -154,12 +157,13 @@ pub async fn run(
     let dialer = reach_proxy(&config.outgoing).await?;
     // Before anything on disk is touched: is it ours, and can we be reached at all?
     let dir = open_data(&config, &files)?;
-    let peer_listener = listen("links", config.peer.listen, "--peer-listen").await?;
+    let links = config.links()?.clone();
+    let peer_listener = listen("links", links.listen, "--peer-listen").await?;
     let http_listener = listen("HTTP", config.http.listen, "--http-listen").await?;
     let (core, journal) = recover(&dir, &config, &files, &clock)?;
     let NodeFiles { genesis, council: given, seed, member: own } = files;
     let own_key = seed.signing_key(KeyUse::Link).verifying_key();
-    let peers = Arc::new(Peers::new(own_key, config.peer.addresses.clone(), given, core.history()));
+    let peers = Arc::new(Peers::new(own_key, links.addresses, given, core.history()));
     let (events, event_queue) = mpsc::channel(EVENT_QUEUE);
     let (requests, request_queue) = mpsc::channel(EVENT_QUEUE);
     let (back, back_queue) = mpsc::unbounded_channel();
@@ -191,7 +195,11 @@ pub async fn run(
     let reader = core.ledger().reader().clone();
     let mirrors = mirror::Mirrors::new(config.mirrors.clone(), &config.mirror, outgoing);
     let shared = Arc::new(Shared {
-        witness: witness::NodeWitness::new(&own, &genesis, &seed, config.witness.clone()),
+        witness: witness::NodeWitness::new(
+            witness_named(own.cosign.name().clone(), &seed),
+            witness::WitnessedLog::Own(genesis.origin().clone()),
+            config.witness.clone(),
+        ),
         mirrors: mirrors.clone(),
         receipts: receipts::Receipts::new(reader.clone(), history.clone()),
         history,
@@ -216,7 +224,7 @@ pub async fn run(
         simple_turns: http::simple_turns(),
         bulletins: bulletins.clone(),
         bulletin_turns: http::bulletin_turns(),
-        body_room: http::body_room(),
+        bodies: http::Bodies::default(),
         http_stats: http::HttpStats::default(),
     });
     let links = Links::new(dialer, genesis.network(), seed, peers, link_counters, events, bulletins.clone());
@@ -239,7 +247,8 @@ pub async fn run(
         history: history_sender,
     };
 
-    let listening = Listening { http: local_address(&http_listener)?, peer: local_address(&peer_listener)? };
+    let peer = local_address(&peer_listener)?;
+    let listening = Listening { http: local_address(&http_listener)?, peer: Some(peer) };
     // The other tasks stop when the driver does, whatever the reason.
     let (stop_tasks, stopped) = watch::channel(false);
     let links_task = tokio::spawn(links.run(peer_listener, stopped.clone()));
@@ -255,7 +264,7 @@ pub async fn run(
         shared.http_stats.connections_refused.fetch_add(1, Ordering::Relaxed);
     };
     let http_task = tokio::spawn(http::serve(http_listener, router, max_connections, refused, stopped));
-    info!(name = %own.name, http = %listening.http, peer = %listening.peer, "node runs");
+    info!(name = %own.name, http = %listening.http, %peer, "node runs");
     ready(listening);
     let outcome = Box::pin(driver.run(stop)).await;
     let _ = stop_tasks.send(true);

@@ -35,6 +35,8 @@ fn commands_print_what_the_page_shows() {
     let other_log = key["vkey"].as_str().unwrap();
     let witness = jurat(dir, &format!("witness trust council/node-1 {other_log} --json"));
     let log = format!("--log {node} --policy council/policy --json");
+    let follower = format!("init reader --name lib --follow {node} --council council/node-1 --json");
+    let follower = jurat(dir, &follower);
     let mirrored = jurat(dir, &format!("mirror add mirror {node} --policy council/policy --json"));
     jurat(dir, "council new four --members 4 --json");
     jurat(dir, "council new five --members 5 --json");
@@ -62,6 +64,7 @@ fn commands_print_what_the_page_shows() {
         ("jurat council show", vec![jurat(dir, "council show four --json")]),
         ("jurat witness trust` and `list", vec![witness]),
         ("jurat witness keys", vec![jurat(dir, "witness keys council/node-1 --json")]),
+        ("jurat init --follow", vec![follower]),
         ("jurat keygen", vec![key]),
         ("jurat council new", vec![founded]),
         ("jurat council policy", vec![jurat(dir, "council policy council --json")]),

@@ -14,7 +14,7 @@ mod work;
 use clap::Subcommand;
 
 pub(super) use change_file::read_request;
-pub(super) use new::{Founded, FoundedMember, found_alone, found_at};
+pub(super) use new::{Founded, FoundedMember, found_alone, found_at, ports};
 pub(super) use source::{fetch as fetch_history, read_history, read_pinned_history};
 
 use super::{Failure, output::Output};

@@ -86,6 +86,17 @@ pub(super) fn read_policy(path: &Path) -> Result<Policy, Failure> {
         .map_err(|error| Failure::False(format!("{} is not a policy: {error}", path.display())))
 }
 
+/// Makes a directory; one that is there must be empty.
+pub(super) fn make_empty_dir(dir: &Path) -> Result<(), Failure> {
+    let shown = dir.display();
+    let failed = |error: io::Error| Failure::Unreachable(format!("can't make {shown}: {error}"));
+    if dir.exists() && std::fs::read_dir(dir).map_err(failed)?.next().is_some() {
+        let message = format!("{shown} is there already and not empty: choose another directory");
+        return Err(Failure::Unreachable(message));
+    }
+    std::fs::create_dir_all(dir).map_err(failed)
+}
+
 /// Writes a file whole or not at all: into a temporary one beside it, then renamed.
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let unwritable = |error: &dyn std::fmt::Display| {

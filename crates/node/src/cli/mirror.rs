@@ -45,8 +45,15 @@ pub(super) struct AddArguments {
     /// Where the log is read; several are used at the same time
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
+    #[command(flatten)]
+    rules: RuleArguments,
+}
+
+/// Whose checkpoints of a log are accepted.
+#[derive(Debug, Args)]
+pub(super) struct RuleArguments {
     /// Whose checkpoints are accepted: the policy of one log
-    #[arg(long, value_name = "FILE", required_unless_present = "council", conflicts_with = "council")]
+    #[arg(long, value_name = "FILE", conflicts_with = "council")]
     policy: Option<PathBuf>,
     /// Of a council's log: council.json, genesis.json, a node's URL or directory. Its members' checkpoints are
     /// accepted, and the mirror goes along when they change
@@ -55,6 +62,13 @@ pub(super) struct AddArguments {
     /// With --council: refuse another network than the one with this id
     #[arg(long, value_name = "ID", requires = "council")]
     network: Option<Digest>,
+}
+
+impl RuleArguments {
+    /// Whether any is named.
+    pub(super) const fn is_given(&self) -> bool {
+        self.policy.is_some() || self.council.is_some()
+    }
 }
 
 /// Show which logs are mirrored, and how far
@@ -200,30 +214,18 @@ fn root(dir: &Path) -> Result<PathBuf, Failure> {
     Ok(dir.join("mirrors"))
 }
 
-fn mirror_dir(root: &Path) -> MirrorDir {
+pub(super) fn mirror_dir(root: &Path) -> MirrorDir {
     MirrorDir::new(Arc::new(StdFs), root)
 }
 
 fn add(arguments: &AddArguments, output: Output) -> Result<(), Failure> {
-    let council = match &arguments.council {
-        Some(source) => Some(read_pinned_history(source, arguments.network)?),
-        None => None,
-    };
-    let policy = policy(arguments, council.as_ref())?;
-    let sources = sources(arguments, &policy)?;
-    let log = MirroredLog::new(policy, sources).map_err(|error| match error {
-        MirrorDirError::Sources(0) => {
-            Failure::Usage("the policy does not say where its log is read: name a source".into())
-        }
-        error => Failure::Usage(error.to_string()),
-    })?;
+    let (log, council) = chosen_log(&arguments.rules, &arguments.sources)?;
     if arguments.dir.join("node.toml").exists() {
         let config = Config::read(&arguments.dir).map_err(Failure::unreachable)?;
-        if config.read_genesis().map_err(Failure::unreachable)?.origin() == log.origin() {
+        if config.own_log().map_err(Failure::unreachable)?.as_ref() == Some(log.origin()) {
             return Err(Failure::Usage("this is the node's own log, of which it has all".into()));
         }
     }
-    let log = if council.is_some() { log.of_council() } else { log };
     let root = root(&arguments.dir)?;
     let dir = mirror_dir(&root);
     let logs = dir.logs().map_err(Failure::unreachable)?;
@@ -244,9 +246,28 @@ fn add(arguments: &AddArguments, output: Output) -> Result<(), Failure> {
     show(&root, &log, output)
 }
 
+/// The log that these rules are about, read from these sources; with the history of its council if that
+/// is followed.
+pub(super) fn chosen_log(
+    rules: &RuleArguments,
+    sources: &[String],
+) -> Result<(MirroredLog, Option<CouncilHistory>), Failure> {
+    let council =
+        rules.council.as_ref().map(|source| read_pinned_history(source, rules.network)).transpose()?;
+    let policy = policy(rules, council.as_ref())?;
+    let sources = absolute(sources, &policy)?;
+    let log = MirroredLog::new(policy, sources).map_err(|error| match error {
+        MirrorDirError::Sources(0) => {
+            Failure::Usage("the policy does not say where its log is read: name a source".into())
+        }
+        error => Failure::Usage(error.to_string()),
+    })?;
+    Ok((if council.is_some() { log.of_council() } else { log }, council))
+}
+
 /// The policy that was named, or that of the council's last epoch.
-fn policy(arguments: &AddArguments, council: Option<&CouncilHistory>) -> Result<Policy, Failure> {
-    let (Some(path), None) = (&arguments.policy, council) else {
+fn policy(rules: &RuleArguments, council: Option<&CouncilHistory>) -> Result<Policy, Failure> {
+    let (Some(path), None) = (&rules.policy, council) else {
         let policy = council.map(|council| council.policy_of(council.epoch())).transpose();
         return policy.map_err(|error| Failure::False(error.to_string()))?.flatten().ok_or_else(|| {
             Failure::Usage("say whose checkpoints are accepted: --policy or --council".into())
@@ -269,8 +290,8 @@ fn council_of(dir: &MirrorDir, origin: &Origin) -> Result<Option<CouncilHistory>
 }
 
 /// Those that were named, or else those of the policy; paths as seen from anywhere.
-fn sources(arguments: &AddArguments, policy: &Policy) -> Result<Vec<String>, Failure> {
-    let mut sources = arguments.sources.clone();
+fn absolute(sources: &[String], policy: &Policy) -> Result<Vec<String>, Failure> {
+    let mut sources = sources.to_vec();
     if sources.is_empty() {
         sources = policy.logs().iter().filter_map(|log| Some(log.url.as_ref()?.to_string())).collect();
     }

@@ -101,7 +101,11 @@ impl Arguments {
         set(&mut config.http.receipt_timeout, self.http_receipt_timeout.as_ref());
         set(&mut config.http.no_quorum_timeout, self.http_no_quorum_timeout.as_ref());
         set(&mut config.http.minimum_index, self.http_minimum_index.as_ref());
-        set(&mut config.peer.listen, self.peer_listen.as_ref());
+        if let Some(peer) = &mut config.peer {
+            set(&mut peer.listen, self.peer_listen.as_ref());
+        } else if self.peer_listen.is_some() || !self.peer_address.is_empty() {
+            return Err(Failure::Usage("this node follows a log, and has no links to members".into()));
+        }
         set(&mut config.genesis, self.genesis.as_ref());
         set(&mut config.key, self.key.as_ref());
         set(&mut config.data, self.data.as_ref());
@@ -124,7 +128,8 @@ impl Arguments {
             let Some((name, address)) = pair.split_once('=') else {
                 return Err(Failure::Usage(format!("--peer-address takes NAME=HOST:PORT, not {pair:?}")));
             };
-            config.peer.addresses.insert(name.into(), address.into());
+            let peer = config.peer.iter_mut();
+            peer.for_each(|peer| drop(peer.addresses.insert(name.into(), address.into())));
         }
         Ok(config)
     }
@@ -139,7 +144,19 @@ fn set<T: Clone>(field: &mut T, value: Option<&T>) {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config()?;
     let passphrase = arguments.passphrase.read()?;
-    let files = config.read_files(passphrase.as_ref().map(|p| p.as_slice())).map_err(Failure::unreachable)?;
+    let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
+    if config.follow.is_some() {
+        let seed = config.read_seed(passphrase).map_err(Failure::unreachable)?;
+        start_logging(&config.log)?;
+        if arguments.check {
+            let log = runtime::check_follower(&config).map_err(Failure::unreachable)?;
+            Output::new(false).print(&format!("ok: configuration, key; follows {log}"));
+            return Ok(());
+        }
+        let with_stdin = arguments.stop_with_stdin;
+        return until_stopped(with_stdin, |stopped| runtime::run_follower(config, seed, stopped, |_| {}));
+    }
+    let files = config.read_files(passphrase).map_err(Failure::unreachable)?;
     start_logging(&config.log)?;
     if arguments.check {
         let data = runtime::check(&config, &files).map_err(Failure::unreachable)?;
@@ -147,10 +164,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Output::new(false).print(&format!("ok: configuration, key, genesis; {data}"));
         return Ok(());
     }
+    until_stopped(arguments.stop_with_stdin, |stopped| runtime::run(config, files, stopped, |_| {}))
+}
+
+/// Runs something until a signal comes.
+fn until_stopped<F: Future<Output = Result<(), runtime::RunError>>>(
+    with_stdin: bool,
+    run: impl FnOnce(watch::Receiver<bool>) -> F,
+) -> Result<(), Failure> {
     super::runtime()?.block_on(async {
         let (stop, stopped) = watch::channel(false);
-        let signals = tokio::spawn(wait_for_stop(stop, arguments.stop_with_stdin));
-        let outcome = Box::pin(runtime::run(config, files, stopped, |_| {})).await;
+        let signals = tokio::spawn(wait_for_stop(stop, with_stdin));
+        let outcome = Box::pin(run(stopped)).await;
         signals.abort();
         outcome.map_err(Failure::unreachable)
     })

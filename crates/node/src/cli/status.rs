@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Failure, client::Client, output::Output};
-use crate::runtime::Status;
+use crate::runtime::{FollowingStatus, Status};
 
 /// Show where a node and its council stand
 #[derive(Debug, Args)]
@@ -44,6 +44,9 @@ pub(super) async fn fetch(client: &Client) -> Result<Status, Failure> {
 }
 
 fn describe(status: &Status) -> String {
+    if let Some(following) = &status.following {
+        return describe_follower(status, following);
+    }
     let mut text = format!(
         "{} ({}) of {}\n  log        {} entries, {} certified, {} waiting\n  root       {}\n  \
          consensus  epoch {}, view {}{}, sequence {} (watermarks {} and {}), primary {}\n",
@@ -91,6 +94,31 @@ fn describe(status: &Status) -> String {
     }
     if !status.waiting_for.is_empty() {
         text += &format!("\n  waiting for {}", status.waiting_for.join(", "));
+    }
+    text
+}
+
+fn describe_follower(status: &Status, following: &FollowingStatus) -> String {
+    let lag = match following.lag {
+        None => "no source has answered yet".into(),
+        Some(0) => "up to date".into(),
+        Some(lag) => format!("{lag} entries behind"),
+    };
+    let verified = following.last_success.as_deref().unwrap_or("never since the start");
+    let mut text = format!(
+        "{} (follower) of {}\n  log        {} entries, {} certified, {lag}\n  root       {}\n  verified   {verified}",
+        status.name, status.origin, status.log_size, status.certified_size, status.root
+    );
+    for source in &following.sources {
+        let found = match (&source.last_error, source.log_size) {
+            (Some(error), _) => error.clone(),
+            (None, Some(size)) => format!("{size} entries"),
+            (None, None) => "not asked yet".into(),
+        };
+        text += &format!("\n  source     {}: {found}", source.source);
+    }
+    for alarm in &status.alarms {
+        text += &format!("\n  ALARM      {alarm}; 'jurat doctor' says where and what to do");
     }
     text
 }

@@ -95,9 +95,9 @@ pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::Trust(arguments) => {
             let config = Config::read(&arguments.dir).map_err(Failure::unreachable)?;
-            let own = config.read_genesis().map_err(Failure::unreachable)?;
+            let own = config.own_log().map_err(Failure::unreachable)?;
             for key in &arguments.keys {
-                if key.name().as_str() == own.origin().as_str() {
+                if own.as_ref().is_some_and(|own| key.name().as_str() == own.as_str()) {
                     let message = "this is the node's own log, whose checkpoints its council cosigns";
                     return Err(Failure::Usage(message.into()));
                 }
@@ -134,8 +134,17 @@ pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
 fn keys(arguments: &KeysArguments, output: Output) -> Result<(), Failure> {
     let config = Config::read(&arguments.dir).map_err(Failure::unreachable)?;
     let passphrase = arguments.passphrase.read()?;
-    let files = config.read_files(passphrase.as_ref().map(|p| p.as_slice())).map_err(Failure::unreachable)?;
-    let witness = runtime::witness_of(&files.member, &files.seed);
+    let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
+    let witness = match config.followed().map_err(Failure::unreachable)? {
+        Some(log) => {
+            let seed = config.read_seed(passphrase).map_err(Failure::unreachable)?;
+            runtime::follower_witness(&log, &config.name, &seed).map_err(Failure::Unreachable)?
+        }
+        None => {
+            let files = config.read_files(passphrase).map_err(Failure::unreachable)?;
+            runtime::witness_named(files.member.cosign.name().clone(), &files.seed)
+        }
+    };
     let keys = Keys {
         vkey: witness.vkey().to_string(),
         ml_dsa_vkey: witness.ml_dsa_vkey().map(ToString::to_string),

@@ -10,6 +10,7 @@ use std::{
 
 use jurat_bulletin::BoardLimits;
 use jurat_crypto::{KeyFileError, SecretKey, Seed};
+use jurat_log::Origin;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,6 +24,9 @@ use crate::{
 pub struct Config {
     /// The node's name among the members.
     pub name: MemberName,
+    /// The origin of the log that this node follows; a member of a council has none.
+    #[serde(default)]
+    pub follow: Option<String>,
     /// The network's genesis.
     #[serde(default = "default_genesis")]
     pub genesis: PathBuf,
@@ -43,8 +47,9 @@ pub struct Config {
     pub mirrors: PathBuf,
     /// The HTTP interface.
     pub http: HttpConfig,
-    /// Links to the other members.
-    pub peer: PeerConfig,
+    /// Links to the other members. A follower has none.
+    #[serde(default)]
+    pub peer: Option<PeerConfig>,
     /// How other logs are mirrored.
     #[serde(default)]
     pub mirror: MirrorConfig,
@@ -299,6 +304,25 @@ pub enum ConfigError {
         /// The genesis.
         path: PathBuf,
     },
+    /// Only one of `follow` and `[peer]` makes sense.
+    #[error("{path}: {reason}", path = path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The followed log's name is none.
+    #[error("follow = {name:?}: {reason}")]
+    Follow {
+        /// The name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The node follows a log, and is asked for what only a member has.
+    #[error("this node follows the log {0}, and is no member of a council")]
+    Follower(String),
     /// An address is given for something that is not a member.
     #[error("[peer.addresses] names {0}, which is not another member of the council, nor was one")]
     UnknownPeer(String),
@@ -315,8 +339,16 @@ impl Config {
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
             let line = before.matches('\n').count() + 1;
-            ConfigError::Toml { path, line, reason: error.message().replace('\n', ", ") }
+            ConfigError::Toml { path: path.clone(), line, reason: error.message().replace('\n', ", ") }
         })?;
+        let kind = |reason| Err(ConfigError::Kind { path: path.clone(), reason });
+        match (&config.follow, &config.peer) {
+            (None, None) => return kind("[peer] is missing: where the other members reach this one"),
+            (Some(_), Some(_)) => {
+                return kind("a node that follows a log has no [peer]: remove one of the two");
+            }
+            _ => {}
+        }
         for path in [
             &mut config.genesis,
             &mut config.council,
@@ -335,17 +367,43 @@ impl Config {
 
     /// Reads the genesis that the configuration names.
     pub fn read_genesis(&self) -> Result<Genesis, ConfigError> {
+        self.links()?;
         serde_json::from_str(&read(&self.genesis)?)
             .map_err(|error| ConfigError::Genesis { path: self.genesis.clone(), error })
     }
 
-    /// Reads the files that the configuration names, and checks that they belong together.
+    /// The log that the node follows, if it does.
+    pub fn followed(&self) -> Result<Option<Origin>, ConfigError> {
+        let Some(name) = &self.follow else { return Ok(None) };
+        let refused = |reason: String| ConfigError::Follow { name: name.clone(), reason };
+        Origin::new(name.as_str()).map(Some).map_err(|error| refused(error.to_string()))
+    }
+
+    /// The origin of the log that the node keeps with others; none if it follows one.
+    pub fn own_log(&self) -> Result<Option<Origin>, ConfigError> {
+        if self.follow.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(self.read_genesis()?.origin().clone()))
+    }
+
+    /// The links of a member.
+    pub fn links(&self) -> Result<&PeerConfig, ConfigError> {
+        self.peer.as_ref().ok_or_else(|| ConfigError::Follower(self.follow.clone().unwrap_or_default()))
+    }
+
+    /// Reads the node's secret.
+    pub fn read_seed(&self, passphrase: Option<&[u8]>) -> Result<Seed, ConfigError> {
+        match key_file::read(&self.key, passphrase)? {
+            SecretKey::Seed { seed, .. } => Ok(seed),
+            SecretKey::Key { .. } => Err(ConfigError::NotASeed { path: self.key.clone() }),
+        }
+    }
+
+    /// Reads the files that the configuration of a member names, and checks that they belong together.
     pub fn read_files(&self, passphrase: Option<&[u8]>) -> Result<NodeFiles, ConfigError> {
         let genesis = self.read_genesis()?;
-        let seed = match key_file::read(&self.key, passphrase)? {
-            SecretKey::Seed { seed, .. } => seed,
-            SecretKey::Key { .. } => return Err(ConfigError::NotASeed { path: self.key.clone() }),
-        };
+        let seed = self.read_seed(passphrase)?;
         let council = self.read_council(&genesis)?;
         let not_a_member = || ConfigError::NotAMember { name: self.name.clone(), path: self.genesis.clone() };
         let member =
@@ -377,10 +435,9 @@ impl Config {
     /// Checks that the addresses are those of members of this council, and that none is missing.
     /// Those who joined said themselves where they are.
     pub(super) fn check_addresses(&self, history: &CouncilHistory) -> Result<(), ConfigError> {
+        let addresses = &self.links()?.addresses;
         let named = |name: &str| history.seats().any(|seat| seat.member.name.as_str() == name);
-        if let Some(name) =
-            self.peer.addresses.keys().find(|name| **name == self.name.as_str() || !named(name))
-        {
+        if let Some(name) = addresses.keys().find(|name| **name == self.name.as_str() || !named(name)) {
             return Err(ConfigError::UnknownPeer(name.clone()));
         }
         // Whoever joined is dialled by the founders, and by all others who were there before.
@@ -390,7 +447,7 @@ impl Config {
         let present = history.council().members().filter_map(|id| history.seat(id)).map(|seat| &seat.member);
         let founders = present.filter(|member| history.genesis().members().contains(member));
         let mut others = founders.filter(|member| member.name != self.name);
-        match others.find(|member| !self.peer.addresses.contains_key(member.name.as_str())) {
+        match others.find(|member| !addresses.contains_key(member.name.as_str())) {
             Some(member) => Err(ConfigError::NoAddress(member.name.clone())),
             None => Ok(()),
         }

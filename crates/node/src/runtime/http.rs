@@ -5,6 +5,8 @@ mod bulletin_metrics;
 mod bulletins;
 mod council;
 mod events;
+mod follower;
+mod intake;
 mod metrics;
 mod mirror_metrics;
 mod mirrors;
@@ -21,8 +23,14 @@ mod subjects;
 mod topics;
 mod witness;
 
+pub(crate) use attestations::{Answer, Wait, certified_by};
+pub(crate) use follower::router as follower_router;
+pub(crate) use intake::Bodies;
+pub(crate) use problem::Problem;
+pub(crate) use read::fork_alarms;
+pub(crate) use refusals::bad_signature;
 pub(crate) use server::serve;
-pub(crate) use state::{HttpLimits, HttpStats, Shared};
+pub(crate) use state::{HttpLimits, HttpStats, LogView, Shared};
 
 use std::sync::Arc;
 
@@ -33,11 +41,6 @@ use axum::{
 use tokio::sync::Semaphore;
 
 use super::mirror::Mirrors;
-
-/// The room for bodies of all requests together.
-pub(crate) fn body_room() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(attestations::BODY_ROOM_KIB))
-}
 
 /// The turns of those who ask the registry.
 pub(crate) fn registry_turns() -> Arc<Semaphore> {

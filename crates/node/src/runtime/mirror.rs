@@ -16,12 +16,14 @@ use std::{
 
 use jurat_crypto::Digest;
 use jurat_gossip::SyncTimes;
-use jurat_log::TileCoord;
+use jurat_log::{Origin, TileCoord};
 use jurat_store::{DiskError, MirrorDir, MirroredLog, StdFs};
 use tokio::{runtime::Handle, sync::watch, time::sleep};
 use tracing::error;
 
+pub(crate) use council::judge;
 pub(crate) use fetch::{Getter, Source, SourceError};
+pub use state::SourceShown;
 pub(crate) use state::{LogShown, MirrorsShown};
 pub(crate) use worker::WorkerError;
 
@@ -45,6 +47,8 @@ struct Inner {
     times: SyncTimes,
     getter: Getter,
     shown: Mutex<BTreeMap<String, LogShown>>,
+    /// Counts what is shown.
+    news: watch::Sender<u64>,
 }
 
 /// A log that a thread works on.
@@ -73,12 +77,29 @@ impl Mirrors {
             times,
             getter: Getter::new(outgoing, config.timeout()),
             shown: Mutex::default(),
+            news: watch::Sender::new(0),
         }))
     }
 
     /// How all logs do, by origin.
     pub(crate) fn shown(&self) -> MirrorsShown {
         MirrorsShown { logs: self.lock().values().cloned().collect() }
+    }
+
+    /// How one log does.
+    pub(crate) fn log(&self, origin: &str) -> Option<LogShown> {
+        self.lock().get(origin).cloned()
+    }
+
+    /// Changes whenever there is something new to show.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.0.news.subscribe()
+    }
+
+    /// A log with its policy and sources, as it was added; nothing if it is not mirrored.
+    pub(crate) fn added(&self, origin: &Origin) -> Result<Option<MirroredLog>, DiskError> {
+        let logs = self.0.dir.logs()?.into_iter().flatten();
+        Ok(logs.into_iter().find(|log| log.origin() == origin))
     }
 
     /// The last verified checkpoint of the log whose origin has this SHA-256 digest.
@@ -191,6 +212,7 @@ impl Mirrors {
     ) -> Result<(), WorkerError> {
         let show = |shown: LogShown| {
             self.lock().insert(shown.origin.clone(), shown);
+            self.0.news.send_modify(|count| *count += 1);
         };
         let (times, getter) = (self.0.times, self.0.getter.clone());
         let worker = Worker { dir: &self.0.dir, log, times, getter, tasks, send, events, show: &show };

@@ -3,15 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jurat_crypto::Digest;
-use jurat_log::{BatchStamp, Checkpoint, Entry, LeafIndex, Note, Receipt, TreeSize};
+use jurat_log::{BatchStamp, Checkpoint, Entry, InclusionProof, LeafIndex, Note, Policy, Receipt, TreeSize};
 use jurat_store::{LogError, LogReader};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::core::CouncilHistory;
 
 /// A receipt with what programs want to know of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReceiptAnswer {
     /// Whether the log has the entry as one that was refused, so that it counts for nothing.
     #[serde(skip)]
@@ -49,10 +49,43 @@ struct Certified {
     cosigners: Vec<String>,
 }
 
+/// Whose cosignatures are named, and how.
+#[derive(Clone, Debug)]
+pub(crate) enum Cosigners {
+    /// The members that a council has had.
+    Council(watch::Receiver<Arc<CouncilHistory>>),
+    /// The witnesses of a policy.
+    Policy(Policy),
+}
+
+impl Cosigners {
+    /// The names of those who signed a note. Their signatures are not checked here.
+    fn of(&self, note: &Note) -> Vec<String> {
+        match self {
+            Self::Council(history) => {
+                let history = history.borrow();
+                let members = history.seats().map(|seat| &seat.member);
+                members
+                    .filter(|member| note.signatures().iter().any(|line| line.is_by(&member.cosign)))
+                    .map(|member| member.name.to_string())
+                    .collect()
+            }
+            Self::Policy(policy) => {
+                let witnesses = policy.witnesses().iter().filter(|witness| {
+                    note.signatures()
+                        .iter()
+                        .any(|line| line.name() == witness.vkey.name() && line.id() == witness.vkey.id())
+                });
+                witnesses.map(|witness| witness.name.to_string()).collect()
+            }
+        }
+    }
+}
+
 /// Makes receipts.
 pub struct Receipts {
     reader: LogReader,
-    history: watch::Receiver<Arc<CouncilHistory>>,
+    cosigners: Cosigners,
     /// The checkpoint used last, and the first index that it does not serve: entries of one batch
     /// are asked for together.
     last: Mutex<Option<(LeafIndex, Arc<Certified>)>>,
@@ -62,7 +95,12 @@ impl Receipts {
     /// Receipts from this log, by the members that its council has had.
     #[must_use]
     pub const fn new(reader: LogReader, history: watch::Receiver<Arc<CouncilHistory>>) -> Self {
-        Self { reader, history, last: Mutex::new(None) }
+        Self::naming(reader, Cosigners::Council(history))
+    }
+
+    /// Receipts from this log, by whom that names.
+    pub(crate) const fn naming(reader: LogReader, cosigners: Cosigners) -> Self {
+        Self { reader, cosigners, last: Mutex::new(None) }
     }
 
     /// The receipt of the entry at an index: by the first certified checkpoint that covers it, so
@@ -72,19 +110,7 @@ impl Receipts {
         let bytes = self.reader.entry(index)?;
         let entry = Entry::decode(&bytes).map_err(|_| NoReceipt::Damaged("an entry can't be read"))?;
         let proof = self.reader.inclusion_proof(index, certified.size)?;
-        let receipt = match &entry {
-            Entry::Attestation(attestation) => Receipt::new(attestation, index, proof, &certified.note),
-            _ => Receipt::without_extra(index, proof, &certified.note),
-        };
-        Ok(Some(ReceiptAnswer {
-            is_refused: matches!(entry, Entry::Refused(_)),
-            index: index.value(),
-            leaf_hash: jurat_log::leaf_hash(&bytes).to_string(),
-            log_size: certified.size.value(),
-            batch_time: certified.batch_time.clone(),
-            cosigners: certified.cosigners.clone(),
-            receipt: receipt.to_string(),
-        }))
+        Ok(Some(certified.answer(&bytes, &entry, index, proof)))
     }
 
     /// The receipt of the entry that was submitted with this leaf hash, if it is in the log and
@@ -105,24 +131,56 @@ impl Receipts {
             return Ok(Some(certified.clone()));
         }
         let Some((size, text)) = self.reader.checkpoint_covering(index)? else { return Ok(None) };
-        let certified = Arc::new(self.take_apart(size, &text)?);
+        let damaged = |_| NoReceipt::Damaged("a checkpoint can't be read");
+        let note =
+            Note::parse(text.as_bytes()).map_err(|_| NoReceipt::Damaged("a checkpoint can't be read"))?;
+        let checkpoint = Checkpoint::parse(note.text()).map_err(damaged)?;
+        let certified = Arc::new(Certified::new(size, note, &checkpoint, &self.cosigners));
         *last = Some((index, certified.clone()));
         Ok(Some(certified))
     }
+}
 
-    fn take_apart(&self, size: TreeSize, text: &str) -> Result<Certified, NoReceipt> {
-        let damaged = NoReceipt::Damaged("a checkpoint can't be read");
-        let note =
-            Note::parse(text.as_bytes()).map_err(|_| NoReceipt::Damaged("a checkpoint can't be read"))?;
-        let checkpoint = Checkpoint::parse(note.text()).map_err(|_| damaged)?;
-        let stamp = BatchStamp::of(&checkpoint).ok().flatten();
-        let cosigned =
-            |member: &&crate::core::Member| note.signatures().iter().any(|line| line.is_by(&member.cosign));
-        let history = self.history.borrow();
-        let members = history.seats().map(|seat| &seat.member);
-        let cosigners = members.filter(cosigned).map(|member| member.name.to_string()).collect();
-        drop(history);
-        let batch_time = stamp.map(|stamp| crate::time::rfc3339(stamp.time.0));
-        Ok(Certified { size, note, batch_time, cosigners })
+impl Certified {
+    fn new(size: TreeSize, note: Note, checkpoint: &Checkpoint, cosigners: &Cosigners) -> Self {
+        let stamp = BatchStamp::of(checkpoint).ok().flatten();
+        let cosigners = cosigners.of(&note);
+        Self { size, note, batch_time: stamp.map(|stamp| crate::time::rfc3339(stamp.time.0)), cosigners }
     }
+
+    fn answer(&self, bytes: &[u8], entry: &Entry, index: LeafIndex, proof: InclusionProof) -> ReceiptAnswer {
+        let receipt = match entry {
+            Entry::Attestation(attestation) => Receipt::new(attestation, index, proof, &self.note),
+            _ => Receipt::without_extra(index, proof, &self.note),
+        };
+        ReceiptAnswer {
+            is_refused: matches!(entry, Entry::Refused(_)),
+            index: index.value(),
+            leaf_hash: jurat_log::leaf_hash(bytes).to_string(),
+            log_size: self.size.value(),
+            batch_time: self.batch_time.clone(),
+            cosigners: self.cosigners.clone(),
+            receipt: receipt.to_string(),
+        }
+    }
+}
+
+/// The receipt of an entry that another node made, as the own answer: nothing of it is taken unchecked.
+/// `judge` says which checkpoints count.
+pub(crate) fn verified(
+    told: &ReceiptAnswer,
+    bytes: &[u8],
+    cosigners: &Cosigners,
+    judge: &dyn Fn(&Note) -> Result<Checkpoint, String>,
+) -> Result<ReceiptAnswer, String> {
+    let told = Receipt::parse(told.receipt.as_bytes()).map_err(|error| error.to_string())?;
+    let note = Note::parse(told.checkpoint().as_bytes()).map_err(|error| error.to_string())?;
+    let checkpoint = judge(&note)?;
+    let entry = Entry::decode(bytes).map_err(|error| error.to_string())?;
+    let (size, leaf) = (checkpoint.size(), jurat_log::leaf_hash(bytes));
+    told.proof()
+        .verify(told.index(), size, &leaf, checkpoint.root())
+        .map_err(|error| format!("the entry is not in the checkpoint's tree: {error}"))?;
+    let certified = Certified::new(size, note, &checkpoint, cosigners);
+    Ok(certified.answer(bytes, &entry, told.index(), told.proof().clone()))
 }

@@ -3,6 +3,7 @@
 use jurat_pbft::Refusal;
 use serde::{Deserialize, Serialize};
 
+use super::mirror::SourceShown;
 use crate::core::{Core, Counters, Ledger, MemberName, Standing};
 
 /// The answer to `GET /status`, and of `jurat status --json`.
@@ -12,7 +13,8 @@ pub struct Status {
     pub name: String,
     /// The origin of its log.
     pub origin: String,
-    /// What it is: `member` of a council, `solo`, `newcomer` that is not a member yet, or `former member`.
+    /// What it is: `member` of a council, `solo`, `newcomer` that is not a member yet, `former member`, or
+    /// `follower` of a log that others keep.
     pub role: String,
     /// Entries in the log.
     pub log_size: u64,
@@ -51,12 +53,26 @@ pub struct Status {
     /// itself. Empty as a rule.
     #[serde(default)]
     pub alarms: Vec<String>,
+    /// Of a node that follows a log: where it reads that, and how far it is behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub following: Option<FollowingStatus>,
     /// All members, this one included.
     pub members: Vec<MemberStatus>,
     /// Seconds since the node started.
     pub uptime: u64,
     /// The program's version.
     pub version: String,
+}
+
+/// How a node follows a log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FollowingStatus {
+    /// Entries that a source has, and this node not yet; null before any source has answered.
+    pub lag: Option<u64>,
+    /// When a source was last found to have the same log: RFC 3339.
+    pub last_success: Option<String>,
+    /// Where the log is read, and submissions go.
+    pub sources: Vec<SourceShown>,
 }
 
 /// A member as this node sees it.
@@ -143,6 +159,7 @@ impl Detail {
             last_view_change: reason.map(|reason| format!("{reason:?}")),
             // The core knows of none; who answers adds them.
             alarms: Vec::new(),
+            following: None,
             members,
             uptime,
             version: env!("CARGO_PKG_VERSION").into(),

@@ -3,37 +3,53 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use jurat_crypto::{Digest, KeyUse, Seed};
+use jurat_crypto::{Digest, KeyName, KeyUse, Seed, Vkey};
 use jurat_log::{
-    AddCheckpoint, AddCheckpointError, Cosignatures, Cosigned, ForkEvidence, Note, Origin, RecordError,
-    Refusal, Stored, UnixSeconds, Witness,
+    AddCheckpoint, AddCheckpointError, ConsistencyProof, Cosignatures, Cosigned, ForkEvidence, Note, Origin,
+    RecordError, Refusal, Stored, TreeSize, UnixSeconds, Witness,
 };
 use jurat_store::{DiskError, StdFs, WitnessDir, WitnessDirError};
 use tracing::error;
 
 use super::clock::unix_millis;
-use crate::core::{Genesis, Member};
+use crate::core::MemberName;
 
 /// The witness that every node is: it has the node's cosigning key, and a directory for what it
 /// promised to whom.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeWitness(Arc<Inner>);
+
 #[derive(Debug)]
-pub(crate) struct NodeWitness {
+struct Inner {
     witness: Witness,
     dir: WitnessDir,
-    /// The own log, whose checkpoints are cosigned by the council and never through this door.
-    own: Origin,
+    log: WitnessedLog,
     forks: AtomicU64,
 }
 
-/// Whom others know a member by as a witness, with its keys of both types.
-pub(crate) fn witness_of(member: &Member, seed: &Seed) -> Witness {
-    Witness::new(member.cosign.name().clone(), seed.signing_key(KeyUse::Cosign))
-        .with_ml_dsa(seed.ml_dsa_cosigning_key())
+/// The log that the node itself has to do with.
+#[derive(Debug)]
+pub(crate) enum WitnessedLog {
+    /// The one that it keeps with its council: its checkpoints are never cosigned through this door.
+    Own(Origin),
+    /// The one that it follows, and the keys of that by now.
+    Followed(Origin, RwLock<Vec<Vkey>>),
+}
+
+/// Whom others know a node by as a witness, with its keys of both types.
+pub(crate) fn witness_named(name: KeyName, seed: &Seed) -> Witness {
+    Witness::new(name, seed.signing_key(KeyUse::Cosign)).with_ml_dsa(seed.ml_dsa_cosigning_key())
+}
+
+/// The name of a follower as a witness, which is no member's. An origin and a node's name make one.
+pub(crate) fn follower_witness(origin: &Origin, name: &MemberName, seed: &Seed) -> Result<Witness, String> {
+    let name = KeyName::new(format!("{origin}/followers/{name}")).map_err(|error| error.to_string())?;
+    Ok(witness_named(name, seed))
 }
 
 /// Why a request is not answered with cosignatures.
@@ -60,28 +76,56 @@ impl From<DiskError> for WitnessError {
 }
 
 impl NodeWitness {
-    /// The witness of a member.
-    pub(crate) fn new(member: &Member, genesis: &Genesis, seed: &Seed, dir: PathBuf) -> Self {
-        Self {
-            witness: witness_of(member, seed),
-            dir: WitnessDir::new(Arc::new(StdFs), dir),
-            own: genesis.origin().clone(),
-            forks: AtomicU64::new(0),
-        }
+    /// A witness, which keeps what it promised in a directory.
+    pub(crate) fn new(witness: Witness, log: WitnessedLog, dir: PathBuf) -> Self {
+        let dir = WitnessDir::new(Arc::new(StdFs), dir);
+        Self(Arc::new(Inner { witness, dir, log, forks: AtomicU64::new(0) }))
     }
 
     /// Answers a request: everything from looking at the last checkpoint to storing the next one
     /// is one step for each log, and only what is stored durably is signed for.
     pub(crate) fn add_checkpoint(&self, body: &[u8]) -> Result<Cosignatures, WitnessError> {
-        let request = AddCheckpoint::parse(body)?;
+        self.answer(&AddCheckpoint::parse(body)?)
+    }
+
+    /// Cosigns a checkpoint of the followed log that was verified by other means: it extends what was
+    /// cosigned last by `proof`, which is asked for if one is needed. `keys` are the log's from now on.
+    /// `false` if it was cosigned before, or a later one was.
+    pub(crate) fn cosign_followed(
+        &self,
+        note: &Note,
+        size: TreeSize,
+        keys: Vec<Vkey>,
+        proof: impl FnOnce(TreeSize) -> Result<ConsistencyProof, String>,
+    ) -> Result<bool, String> {
+        let WitnessedLog::Followed(origin, known) = &self.0.log else { return Ok(false) };
+        *known.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let last = self.0.dir.record(origin).read().map_err(|error| error.to_string())?;
+        let last = last.map(|bytes| self.0.witness.load(origin, &bytes)).transpose();
+        let last = last.map_err(|error| error.to_string())?.map_or(TreeSize::EMPTY, |last| last.size());
+        if last >= size {
+            return Ok(false);
+        }
+        let proof = if last == TreeSize::EMPTY { ConsistencyProof::default() } else { proof(last)? };
+        let request = AddCheckpoint::new(last, proof, note.clone()).map_err(|error| error.to_string())?;
+        self.answer(&request).map(|_| true).map_err(|error| error.to_string())
+    }
+
+    fn answer(&self, request: &AddCheckpoint) -> Result<Cosignatures, WitnessError> {
         let origin = request.checkpoint().origin();
-        let keys = if *origin == self.own { Vec::new() } else { self.dir.keys(origin)? };
-        let record = self.dir.record(origin);
-        let last = record.read()?.map(|bytes| self.witness.load(origin, &bytes)).transpose()?;
+        let keys = match &self.0.log {
+            WitnessedLog::Own(own) if own == origin => Vec::new(),
+            WitnessedLog::Followed(followed, keys) if followed == origin => {
+                keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+            }
+            _ => self.0.dir.keys(origin)?,
+        };
+        let record = self.0.dir.record(origin);
+        let last = record.read()?.map(|bytes| self.0.witness.load(origin, &bytes)).transpose()?;
         let now = UnixSeconds::from(jurat_log::UnixMillis(unix_millis()));
-        let pending = self.witness.decide(&request, &keys, last.as_ref(), now).inspect_err(|refusal| {
+        let pending = self.0.witness.decide(request, &keys, last.as_ref(), now).inspect_err(|refusal| {
             if let (Refusal::Inconsistent(_), Some(last)) = (refusal, &last) {
-                self.keep_evidence(&request, last);
+                self.keep_evidence(request, last);
             }
         })?;
         pending.store(|step| {
@@ -102,8 +146,8 @@ impl NodeWitness {
         // A proof that fails may just be wrong.
         let Ok(evidence) = evidence else { return };
         let origin = request.checkpoint().origin();
-        self.forks.fetch_add(1, Ordering::Relaxed);
-        match self.dir.keep_fork(origin, evidence.to_string().as_bytes()) {
+        self.0.forks.fetch_add(1, Ordering::Relaxed);
+        match self.0.dir.keep_fork(origin, evidence.to_string().as_bytes()) {
             Ok(path) => {
                 error!(%origin, ?path, "a log has forked: 'jurat evidence verify' shows who signed both histories");
             }
@@ -113,11 +157,11 @@ impl NodeWitness {
 
     /// Requests that proved a fork.
     pub(crate) fn forks(&self) -> u64 {
-        self.forks.load(Ordering::Relaxed)
+        self.0.forks.load(Ordering::Relaxed)
     }
 
     /// The last checkpoint that was cosigned of the log whose origin has this SHA-256 digest.
     pub(crate) fn checkpoint(&self, origin: &Digest) -> Result<Option<Vec<u8>>, DiskError> {
-        self.dir.record_by_digest(origin)
+        self.0.dir.record_by_digest(origin)
     }
 }

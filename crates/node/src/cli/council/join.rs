@@ -121,8 +121,10 @@ fn addresses<'a>(
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     if Path::new(&arguments.council).join("node.toml").exists() {
         let member = Config::read(Path::new(&arguments.council)).map_err(Failure::unreachable)?;
-        known.extend(member.peer.addresses);
-        known.insert(member.name.to_string(), member.peer.listen.to_string());
+        if let Some(links) = member.peer {
+            known.extend(links.addresses);
+            known.insert(member.name.to_string(), links.listen.to_string());
+        }
     }
     for pair in &arguments.peer_address {
         let Some((name, address)) = pair.split_once('=') else {

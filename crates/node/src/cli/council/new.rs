@@ -146,7 +146,10 @@ fn random_hex() -> Result<String, Failure> {
 }
 
 /// Two addresses for each member: HTTP, and links.
-pub(super) fn ports(members: usize, base: Option<u16>) -> Result<Vec<(SocketAddr, SocketAddr)>, Failure> {
+pub(in crate::cli) fn ports(
+    members: usize,
+    base: Option<u16>,
+) -> Result<Vec<(SocketAddr, SocketAddr)>, Failure> {
     let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     if let Some(base) = base {
         let port = |i: usize| u16::try_from(i).ok().and_then(|i| base.checked_add(i));
@@ -173,13 +176,7 @@ fn write_council(
         let path = path.display().to_string();
         move |error: std::io::Error| Failure::Unreachable(format!("can't make {path}: {error}"))
     };
-    if dir.exists() && fs::read_dir(dir).map_err(failed(dir))?.next().is_some() {
-        let dir = dir.display();
-        return Err(Failure::Unreachable(format!(
-            "{dir} is there already and not empty: choose another directory"
-        )));
-    }
-    fs::create_dir_all(dir).map_err(failed(dir))?;
+    files::make_empty_dir(dir)?;
     let urls: Vec<String> = ports.iter().map(|(http, _)| format!("http://{http}")).collect();
     let policy = genesis.policy(&urls).map_err(|error| Failure::False(error.to_string()))?;
     let policy_path = dir.join("policy");

@@ -14,7 +14,7 @@ use super::Finding;
 use crate::{
     cli::{Failure, client::Client, files, status},
     core::Limits,
-    runtime::{self, Config, Outgoing, Status},
+    runtime::{self, Config, FollowingStatus, Outgoing, SourceShown, Status},
     time::rfc3339,
 };
 
@@ -38,10 +38,12 @@ pub(super) fn all(config: &Config, passphrase: Option<&[u8]>) -> Result<Vec<Find
     findings.push(disk(config));
     findings.push(process(config, status.as_ref()));
     match &status {
+        Some(Status { following: Some(following), .. }) => findings.extend(sources(following)),
         Some(status) => findings.push(council(status)),
         None => {
             findings.push(port("HTTP port", config.http.listen, "http.listen"));
-            findings.push(port("link port", config.peer.listen, "peer.listen"));
+            let links = config.peer.iter();
+            findings.extend(links.map(|links| port("link port", links.listen, "peer.listen")));
         }
     }
     findings.extend(members(config));
@@ -57,15 +59,52 @@ fn status_of(config: &Config) -> Result<Option<Status>, Failure> {
 }
 
 fn configuration(config: &Config, passphrase: Option<&[u8]>) -> Finding {
-    match config.read_files(passphrase) {
-        Ok(files) => {
-            Finding::ok("configuration", format!("{} of the log {}", config.name, files.genesis.origin()))
-        }
+    let found = if config.follow.is_some() {
+        let seed = config.read_seed(passphrase).map_err(|error| error.to_string());
+        let log = seed.and_then(|_| runtime::check_follower(config).map_err(|error| error.to_string()));
+        log.map(|log| format!("{} follows the log {log}", config.name))
+    } else {
+        let files = config.read_files(passphrase).map_err(|error| error.to_string());
+        files.map(|files| format!("{} of the log {}", config.name, files.genesis.origin()))
+    };
+    match found {
+        Ok(found) => Finding::ok("configuration", found),
         // It says what to do.
-        Err(error) => {
-            Finding::wrong("configuration", error.to_string(), "'jurat run --check' reads it again")
-        }
+        Err(error) => Finding::wrong("configuration", error, "'jurat run --check' reads it again"),
     }
+}
+
+/// Where a follower reads its log, as the node tells.
+fn sources(following: &FollowingStatus) -> Vec<Finding> {
+    let all = following.sources.iter();
+    let is_alone = all.clone().all(|source| source.last_error.is_some());
+    let finding = |source: &SourceShown| {
+        let name = &source.source;
+        match &source.last_error {
+            None => match source.log_size {
+                Some(size) => Finding::ok("source", format!("{name} has {size} entries")),
+                None => {
+                    Finding::warning("source", format!("{name} was not asked yet"), "ask again in a while")
+                }
+            },
+            Some(_) if source.forked => Finding::wrong(
+                "source",
+                format!("{name} shows another history of the log, and is not asked any more"),
+                "'jurat evidence show' says who signed it; send that to all who rely on the log",
+            ),
+            Some(error) if is_alone => Finding::wrong(
+                "source",
+                format!("{name}: {error}"),
+                "no source answers, so the copy does not grow and nothing is passed on: is the network there?",
+            ),
+            Some(error) => Finding::warning(
+                "source",
+                format!("{name}: {error}, {} times in a row", source.failures),
+                "the others serve meanwhile; ask its operator",
+            ),
+        }
+    };
+    all.map(finding).collect()
 }
 
 /// The clock against the last batch, which was ordered at a time that the council agreed on.
@@ -188,7 +227,7 @@ fn members(config: &Config) -> Vec<Finding> {
             }
         }];
     }
-    config.peer.addresses.iter().map(finding).collect()
+    config.peer.iter().flat_map(|links| &links.addresses).map(finding).collect()
 }
 
 /// Whether each mirrored log can be read.

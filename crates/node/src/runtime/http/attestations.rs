@@ -21,10 +21,19 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{problem::Problem, refusals, state::Shared};
+use super::{
+    intake::{Bodies, Intake},
+    problem::Problem,
+    refusals,
+    state::Shared,
+};
 use crate::{
     core::{CheckedEntry, EntryBytes, OrderRefusal},
-    runtime::{clock::unix_millis, driver, receipts::ReceiptAnswer},
+    runtime::{
+        clock::unix_millis,
+        driver,
+        receipts::{ReceiptAnswer, Receipts},
+    },
 };
 
 /// Attestations in one request at most.
@@ -32,8 +41,6 @@ const MAX_LINES: usize = 4096;
 
 /// Bytes of a body at most: some thousand attestations.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// KiB of bodies that are read or parsed at one time.
-pub(super) const BODY_ROOM_KIB: usize = 256 << 10;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a waiting request looks whether the council still has its quorum.
@@ -50,14 +57,14 @@ pub(crate) struct SubmitOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Wait {
+pub(crate) enum Wait {
     Receipt,
 }
 
 /// The answer about one attestation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Receipt(ReceiptAnswer),
     Accepted {
         /// Where to ask for the receipt: `/api/v1/receipts/<leaf hash>`.
@@ -70,7 +77,7 @@ pub(super) enum Answer {
 
 /// `POST /api/v1/attestations`: one DSSE envelope as JSON, or many as NDJSON, one a line.
 pub(crate) async fn submit(
-    State(shared): State<Arc<Shared>>,
+    State(intake): State<Intake>,
     options: Result<Query<SubmitOptions>, axum::extract::rejection::QueryRejection>,
     request: Request<Body>,
 ) -> Response {
@@ -80,7 +87,7 @@ pub(crate) async fn submit(
     };
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
-    let (body, _room) = match take_body(&shared, &headers, body).await {
+    let (body, _room) = match take_body(intake.bodies(), &headers, body).await {
         Ok(taken) => taken,
         Err(problem) => return problem.into_response(),
     };
@@ -93,7 +100,7 @@ pub(crate) async fn submit(
         let detail = format!("{} lines; a request has 1 to {MAX_LINES}", lines.len());
         return Problem::new(StatusCode::BAD_REQUEST, "wrong number of attestations", detail).into_response();
     }
-    let answers = match take_in(&shared, parse_all(lines).await, wait).await {
+    let answers = match intake.take_in(parse_all(lines).await, wait).await {
         Ok(answers) => answers,
         Err(problem) => return problem.into_response(),
     };
@@ -102,7 +109,7 @@ pub(crate) async fn submit(
 
 /// Takes the one entry that a body makes, once it was read whole.
 pub(super) async fn submit_one(
-    shared: &Arc<Shared>,
+    intake: &Intake,
     options: Result<Query<SubmitOptions>, axum::extract::rejection::QueryRejection>,
     request: Request<Body>,
     entry_of: impl AsyncFnOnce(&HeaderMap, Bytes) -> Result<Entry, Problem>,
@@ -110,9 +117,9 @@ pub(super) async fn submit_one(
     let taken = async {
         let wait = wait_of(options)?;
         let (parts, body) = request.into_parts();
-        let (body, _room) = take_body(shared, &parts.headers, body).await?;
+        let (body, _room) = take_body(intake.bodies(), &parts.headers, body).await?;
         let entry = entry_of(&parts.headers, body).await?;
-        take_in(shared, vec![Ok(EntryBytes(entry.encode().into()))], wait).await
+        intake.take_in(vec![Ok(EntryBytes(entry.encode().into()))], wait).await
     };
     match taken.await {
         Ok(answers) => single_response(answers),
@@ -132,7 +139,7 @@ fn wait_of(
 
 /// Reads a body, if there is room for what it says it has. The room is given back with the guard.
 pub(super) async fn take_body(
-    shared: &Shared,
+    bodies: &Bodies,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
@@ -146,8 +153,8 @@ pub(super) async fn take_body(
         return Err(too_large());
     }
     let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
-    let Ok(room) = shared.body_room.clone().try_acquire_many_owned(kib) else {
-        shared.http_stats.overloaded.fetch_add(1, Ordering::Relaxed);
+    let Ok(room) = bodies.room.clone().try_acquire_many_owned(kib) else {
+        bodies.refused.fetch_add(1, Ordering::Relaxed);
         let detail = "too many bodies are being read; nothing of this request was taken";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1));
     };
@@ -323,13 +330,18 @@ async fn foresee(shared: &Arc<Shared>, entry: &CheckedEntry) -> Result<(), Order
 /// What became of an entry, once that is certified: its receipt, or that it was refused. The outer
 /// error is about the node.
 fn certified(shared: &Shared, leaf: &Digest) -> Result<Option<Result<ReceiptAnswer, Problem>>, Problem> {
-    let receipt = shared.receipts.receipt_of(leaf).map_err(|error| Problem::internal(&error))?;
+    certified_by(&shared.receipts, leaf, || shared.waiters.why_refused(leaf))
+}
+
+/// The same; `why` says why an entry was refused, if that is known.
+pub(crate) fn certified_by(
+    receipts: &Receipts,
+    leaf: &Digest,
+    why: impl FnOnce() -> Option<OrderRefusal>,
+) -> Result<Option<Result<ReceiptAnswer, Problem>>, Problem> {
+    let receipt = receipts.receipt_of(leaf).map_err(|error| Problem::internal(&error))?;
     Ok(receipt.map(|receipt| {
-        if receipt.is_refused {
-            Err(refusals::of_logged(shared.waiters.why_refused(leaf).as_ref(), receipt))
-        } else {
-            Ok(receipt)
-        }
+        if receipt.is_refused { Err(refusals::of_logged(why().as_ref(), receipt)) } else { Ok(receipt) }
     }))
 }
 
@@ -381,13 +393,21 @@ fn not_yet(shared: &Shared, leaf: Digest, reason: &str) -> Problem {
 
 /// `GET /api/v1/receipts/<leaf hash>`.
 pub(crate) async fn receipt(State(shared): State<Arc<Shared>>, Path(leaf_hash): Path<String>) -> Response {
+    receipt_response(&leaf_hash, |leaf| certified(&shared, leaf))
+}
+
+/// What `certified` says of the entry with this leaf hash.
+pub(super) fn receipt_response(
+    leaf_hash: &str,
+    certified: impl FnOnce(&Digest) -> Result<Option<Result<ReceiptAnswer, Problem>>, Problem>,
+) -> Response {
     let Ok(leaf) = leaf_hash.parse::<Digest>() else {
         let detail = "a leaf hash has 64 lower-case hex digits";
         return Problem::new(StatusCode::BAD_REQUEST, "not a leaf hash", detail)
             .field("leaf_hash")
             .into_response();
     };
-    match certified(&shared, &leaf) {
+    match certified(&leaf) {
         Ok(Some(Ok(receipt))) => Json(receipt).into_response(),
         Ok(None) => {
             let detail = "no entry with this leaf hash is logged and certified here";

@@ -83,7 +83,7 @@ async fn take(
     request: Request<Body>,
 ) -> Result<PostedJson, Problem> {
     let (parts, body) = request.into_parts();
-    let (body, _room) = attestations::take_body(shared, &parts.headers, body).await?;
+    let (body, _room) = attestations::take_body(&shared.bodies, &parts.headers, body).await?;
     let trust = match sender {
         Some(sender) => trust_in(shared.clone(), sender, body.clone()).await?,
         None => 0,

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     attestations::{self, SubmitOptions},
+    intake::Intake,
     problem::Problem,
     read::{BRIEF, JSON},
     state::Shared,
 };
-use crate::core::CouncilChange;
+use crate::core::{CouncilChange, CouncilHistory};
 
 /// The body of a submission, also that which `jurat council submit` sends.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,7 +30,10 @@ pub(crate) struct SubmittedChange {
 
 /// `GET /api/v1/council`: the council from its genesis on, each step proven.
 pub(crate) async fn history(State(shared): State<Arc<Shared>>) -> Response {
-    let history = shared.history.borrow().clone();
+    shown(&shared.history.borrow().clone())
+}
+
+pub(super) fn shown(history: &CouncilHistory) -> Response {
     ([(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, BRIEF)], history.to_json()).into_response()
 }
 
@@ -41,15 +45,13 @@ pub(crate) async fn change(
     request: Request<Body>,
 ) -> Response {
     let change_of = async |_: &HeaderMap, body: Bytes| {
-        let malformed = |detail: String| {
-            Problem::new(StatusCode::BAD_REQUEST, "not a council change", detail).field("change")
+        let malformed = |error: &dyn std::fmt::Display| {
+            Problem::new(StatusCode::BAD_REQUEST, "not a council change", error.to_string()).field("change")
         };
-        let submitted: SubmittedChange =
-            serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
-        let bytes =
-            BASE64.decode(submitted.change.as_bytes()).map_err(|error| malformed(error.to_string()))?;
-        let change = CouncilChange::decode(&bytes).map_err(|error| malformed(error.to_string()))?;
-        let entry = change.to_entry().map_err(|error| malformed(error.to_string()))?;
+        let submitted: SubmittedChange = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
+        let bytes = BASE64.decode(submitted.change.as_bytes()).map_err(|error| malformed(&error))?;
+        let change = CouncilChange::decode(&bytes).map_err(|error| malformed(&error))?;
+        let entry = change.to_entry().map_err(|error| malformed(&error))?;
         let (history, registry) = (shared.history.borrow().clone(), shared.registry.clone());
         // What is logged without effect helps nobody. Reading the registry may wait for others who do.
         let authorised =
@@ -60,5 +62,5 @@ pub(crate) async fn change(
         })?;
         Ok(entry)
     };
-    attestations::submit_one(&shared, options, request, change_of).await
+    attestations::submit_one(&Intake::Council(shared.clone()), options, request, change_of).await
 }

@@ -161,7 +161,7 @@ impl Collector for NodeMetrics {
         ];
         plain_counters(&mut encoder, own)?;
         let http = [
-            ("overloaded", shared.http_stats.overloaded.load(Relaxed)),
+            ("overloaded", shared.http_stats.overloaded.load(Relaxed) + shared.bodies.refused()),
             ("connection", shared.http_stats.connections_refused.load(Relaxed)),
         ];
         labelled(&mut encoder, "http_refused", "Requests and connections turned away", "reason", http)?;

@@ -1,7 +1,5 @@
 //! Submitting registry operations.
 
-use std::sync::Arc;
-
 use axum::{
     body::{Body, Bytes},
     extract::{Query, State, rejection::QueryRejection},
@@ -15,8 +13,8 @@ use serde::Deserialize;
 
 use super::{
     attestations::{self, SubmitOptions},
+    intake::Intake,
     problem::Problem,
-    state::Shared,
 };
 
 /// The body of a submission as JSON.
@@ -29,12 +27,12 @@ struct SubmittedOperation {
 
 /// `POST /api/v1/operations`: a signed operation, as its bytes or in JSON.
 pub(crate) async fn submit(
-    State(shared): State<Arc<Shared>>,
+    State(intake): State<Intake>,
     options: Result<Query<SubmitOptions>, QueryRejection>,
     request: Request<Body>,
 ) -> Response {
     let entry_of = async |headers: &HeaderMap, body: Bytes| entry_of(headers, &body);
-    attestations::submit_one(&shared, options, request, entry_of).await
+    attestations::submit_one(&intake, options, request, entry_of).await
 }
 
 fn entry_of(headers: &HeaderMap, body: &[u8]) -> Result<Entry, Problem> {

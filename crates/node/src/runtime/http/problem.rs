@@ -1,31 +1,33 @@
 //! Errors as problem JSON (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::runtime::receipts::ReceiptAnswer;
 
 /// What went wrong with a request, for the caller to act on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Problem {
     /// What kind, in short.
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     /// The HTTP status.
     pub(crate) status: u16,
     /// What exactly, and what to do.
     pub(crate) detail: String,
     /// Which field of the request is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) field: Option<String>,
     /// Where the log has it, if it is logged as refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) logged: Option<Box<ReceiptAnswer>>,
     /// The effort that a bulletin must promise now.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) price: Option<u32>,
     /// After how many seconds to try again.
     #[serde(skip)]
@@ -35,7 +37,7 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            title,
+            title: title.into(),
             status: status.as_u16(),
             detail: detail.into(),
             field: None,

@@ -15,7 +15,11 @@ use flate2::{Compression, write::GzEncoder};
 use jurat_log::{TileCoord, TileKind};
 use jurat_store::LogError;
 
-use super::{problem::Problem, state::Shared};
+use super::{
+    problem::Problem,
+    state::{LogView, Shared},
+};
+use crate::runtime::{mirror::Mirrors, witness::NodeWitness};
 
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -27,8 +31,8 @@ pub(super) const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// `GET /checkpoint`: the last one that a quorum cosigned.
-pub(crate) async fn checkpoint(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.reader.latest_checkpoint() {
+pub(crate) async fn checkpoint(State(log): State<LogView>) -> Response {
+    match log.reader.latest_checkpoint() {
         Ok(Some((_, note))) => {
             ([(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, BRIEF)], note.to_string()).into_response()
         }
@@ -42,7 +46,7 @@ pub(crate) async fn checkpoint(State(shared): State<Arc<Shared>>) -> Response {
 /// `GET /tile/<level>/<index>` and `GET /tile/entries/<index>`, partial or full. Entries are
 /// compressed for who can read that; hashes would only grow.
 pub(crate) async fn tile(
-    State(shared): State<Arc<Shared>>,
+    State(log): State<LogView>,
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Response {
@@ -53,13 +57,13 @@ pub(crate) async fn tile(
             return Problem::new(StatusCode::NOT_FOUND, "not a tile", format!("{error}")).into_response();
         }
     };
-    if coord.may_be_pruned(shared.http.minimum_index) {
-        let detail = format!("this node publishes entries from {} on", shared.http.minimum_index);
+    if coord.may_be_pruned(log.minimum_index) {
+        let detail = format!("this node publishes entries from {} on", log.minimum_index);
         return Problem::new(StatusCode::NOT_FOUND, "pruned", detail).into_response();
     }
     let bytes = match coord.kind() {
-        TileKind::Entries => shared.reader.bundle(coord),
-        TileKind::Hashes(_) => shared.reader.tile(coord).map(|tile| tile.to_bytes()),
+        TileKind::Entries => log.reader.bundle(coord),
+        TileKind::Hashes(_) => log.reader.tile(coord).map(|tile| tile.to_bytes()),
     };
     match bytes {
         Ok(bytes) => immutable(bytes, coord.kind() == TileKind::Entries, &headers),
@@ -112,10 +116,17 @@ fn alarms(shared: &Shared) -> Vec<String> {
     if against > 0 {
         alarms.push(format!("{against} files prove that a member of the council contradicted itself"));
     }
-    for log in shared.mirrors.shown().logs.iter().filter(|log| log.forks > 0) {
-        alarms.push(format!("the mirrored log {} has forked: {} files prove it", log.origin, log.forks));
-    }
-    let witnessed = shared.witness.forks();
+    alarms.extend(fork_alarms(&shared.mirrors, &shared.witness));
+    alarms
+}
+
+/// Evidence that logs have forked which are mirrored or witnessed here.
+pub(crate) fn fork_alarms(mirrors: &Mirrors, witness: &NodeWitness) -> Vec<String> {
+    let logs = mirrors.shown().logs.into_iter().filter(|log| log.forks > 0);
+    let mut alarms: Vec<String> = logs
+        .map(|log| format!("the mirrored log {} has forked: {} files prove it", log.origin, log.forks))
+        .collect();
+    let witnessed = witness.forks();
     if witnessed > 0 {
         alarms.push(format!("{witnessed} requests for cosignatures proved that a log has forked"));
     }

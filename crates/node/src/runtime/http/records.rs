@@ -21,9 +21,10 @@ use tokio::sync::Semaphore;
 
 use super::{
     attestations::{self, Answer},
+    intake::Intake,
     problem::Problem,
     read::BRIEF,
-    state::Shared,
+    state::LogView,
 };
 use crate::core::EntryBytes;
 
@@ -88,12 +89,12 @@ struct Taken {
 
 /// `GET /records?start=&count=`
 pub(crate) async fn records(
-    State(shared): State<Arc<Shared>>,
+    State(log): State<LogView>,
     span: Result<Query<Span>, QueryRejection>,
 ) -> Response {
-    let first = shared.http.minimum_index.value();
+    let first = log.minimum_index.value();
     let answer = match span {
-        Ok(Query(span)) => read(&shared, move |reader| read_records(reader, span, first)).await,
+        Ok(Query(span)) => read(&log, move |reader| read_records(reader, span, first)).await,
         Err(error) => Err(wrong_query(&error)),
     };
     answer.map_or_else(IntoResponse::into_response, brief)
@@ -101,27 +102,27 @@ pub(crate) async fn records(
 
 /// `GET /consistency-proof?old_size=&size=`
 pub(crate) async fn consistency(
-    State(shared): State<Arc<Shared>>,
+    State(log): State<LogView>,
     sizes: Result<Query<Sizes>, QueryRejection>,
 ) -> Response {
     let answer = match sizes {
-        Ok(Query(sizes)) => read(&shared, move |reader| prove(reader, sizes)).await,
+        Ok(Query(sizes)) => read(&log, move |reader| prove(reader, sizes)).await,
         Err(error) => Err(wrong_query(&error)),
     };
     answer.map_or_else(IntoResponse::into_response, brief)
 }
 
 /// `POST /records`
-pub(crate) async fn submit(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    match take(&shared, request).await {
+pub(crate) async fn submit(State(intake): State<Intake>, request: Request<Body>) -> Response {
+    match take(&intake, request).await {
         Ok(taken) => Json(taken).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn take(shared: &Arc<Shared>, request: Request<Body>) -> Result<Taken, Problem> {
+async fn take(intake: &Intake, request: Request<Body>) -> Result<Taken, Problem> {
     let (parts, body) = request.into_parts();
-    let (body, _room) = attestations::take_body(shared, &parts.headers, body).await?;
+    let (body, _room) = attestations::take_body(intake.bodies(), &parts.headers, body).await?;
     let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "not records", detail).field("records");
     let submitted: Submitted = serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))?;
     let count = submitted.records.len() as u64;
@@ -131,7 +132,7 @@ async fn take(shared: &Arc<Shared>, request: Request<Body>) -> Result<Taken, Pro
     let parsed =
         tokio::task::spawn_blocking(move || submitted.records.iter().map(|text| parse(text)).collect());
     let parsed = parsed.await.map_err(|error| Problem::internal(&error))?;
-    let records = attestations::take_in(shared, parsed, None).await?;
+    let records = intake.take_in(parsed, None).await?;
     let accepted = records.iter().filter(|answer| !matches!(answer, Answer::Refused { .. })).count();
     Ok(Taken { accepted, records })
 }
@@ -154,11 +155,11 @@ fn parse(text: &str) -> Result<EntryBytes, Problem> {
 
 /// Reads the log, in turn with a few others.
 async fn read<T: Send + 'static>(
-    shared: &Shared,
+    log: &LogView,
     read: impl FnOnce(&LogReader) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = turn(&shared.simple_turns)?;
-    let reader = shared.reader.clone();
+    let turn = turn(&log.simple_turns)?;
+    let reader = log.reader.clone();
     let read = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         read(&reader)

@@ -1,7 +1,7 @@
 //! What a client is told of an entry that is not taken.
 
 use axum::http::StatusCode;
-use jurat_log::{EntryError, StatementError};
+use jurat_log::{Attestation, EntryError, StatementError, validate_attestation};
 
 use super::problem::Problem;
 use crate::{
@@ -45,6 +45,14 @@ pub(super) fn of_entry(refusal: &EntryRefusal) -> Problem {
             unprocessable("not an attestation", "the envelope".into())
         }
     }
+}
+
+/// Why an attestation is refused whoever orders it: its signature does not hold, or it is no statement.
+pub(crate) fn bad_signature(attestation: &Attestation) -> Option<Problem> {
+    if attestation.verify_signature().is_err() {
+        return Some(of_entry(&EntryRefusal::Signature));
+    }
+    validate_attestation(attestation).err().map(|error| of_entry(&EntryRefusal::Statement(error)))
 }
 
 /// An entry that would be refused if it were ordered now.

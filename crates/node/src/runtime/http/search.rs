@@ -1,6 +1,6 @@
 //! Looking attestations up.
 
-use std::{fmt::Display, str::FromStr, sync::Arc};
+use std::{fmt::Display, str::FromStr};
 
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use axum::{
 };
 use jurat_log::UnixMillis;
 
-use super::{problem::Problem, state::Shared};
+use super::{problem::Problem, state::LogView};
 use crate::{
     runtime::search::{MAX_SEARCH_RESULTS, Search, search},
     time::parse_rfc3339,
@@ -20,7 +20,7 @@ const DEFAULT_LIMIT: usize = 100;
 
 /// `GET /api/v1/attestations?subject=&attestor=&since=&until=&after=&limit=`.
 pub(crate) async fn find(
-    State(shared): State<Arc<Shared>>,
+    State(log): State<LogView>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
     let asked = query
@@ -31,7 +31,7 @@ pub(crate) async fn find(
         Err(problem) => return problem.into_response(),
     };
     // Reads the disk.
-    match tokio::task::spawn_blocking(move || search(&shared.reader, &asked)).await {
+    match tokio::task::spawn_blocking(move || search(&log.reader, &asked)).await {
         Ok(Ok(found)) => Json(found).into_response(),
         Ok(Err(error)) => Problem::internal(&error).into_response(),
         Err(error) => Problem::internal(&error).into_response(),

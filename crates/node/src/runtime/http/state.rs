@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::extract::FromRef;
 use jurat_log::TreeSize;
 use jurat_store::LogReader;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::intake::Bodies;
 use crate::core::CouncilHistory;
 use crate::runtime::{
     bulletins::Bulletins,
@@ -45,9 +47,34 @@ pub(crate) struct Shared {
     pub(crate) simple_turns: Arc<Semaphore>,
     pub(crate) bulletins: Arc<Bulletins>,
     pub(crate) bulletin_turns: Arc<Semaphore>,
-    /// KiB of bodies that may still be read.
-    pub(crate) body_room: Arc<Semaphore>,
+    pub(crate) bodies: Bodies,
     pub(crate) http_stats: HttpStats,
+}
+
+/// A log as it is read over HTTP, whether the node keeps it or follows it.
+#[derive(Clone, Debug)]
+pub(crate) struct LogView {
+    pub(crate) reader: LogReader,
+    /// Where what is published begins.
+    pub(crate) minimum_index: TreeSize,
+    /// Turns of simple peers that read the log.
+    pub(crate) simple_turns: Arc<Semaphore>,
+}
+
+impl FromRef<Arc<Shared>> for LogView {
+    fn from_ref(shared: &Arc<Shared>) -> Self {
+        Self {
+            reader: shared.reader.clone(),
+            minimum_index: shared.http.minimum_index,
+            simple_turns: shared.simple_turns.clone(),
+        }
+    }
+}
+
+impl FromRef<Arc<Shared>> for NodeWitness {
+    fn from_ref(shared: &Arc<Shared>) -> Self {
+        shared.witness.clone()
+    }
 }
 
 /// Bounds of the HTTP interface.

@@ -1,7 +1,5 @@
 //! Proving what the log has about a file.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -11,12 +9,12 @@ use axum::{
 use jurat_crypto::Digest;
 use jurat_log::TreeSize;
 
-use super::{problem::Problem, state::Shared};
+use super::{problem::Problem, state::LogView};
 use crate::runtime::subjects::{NoProof, prove};
 
 /// `GET /api/v1/subjects/<SHA-256>/proof?size=`.
 pub(crate) async fn proof(
-    State(shared): State<Arc<Shared>>,
+    State(log): State<LogView>,
     Path(sha256): Path<String>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
@@ -25,7 +23,7 @@ pub(crate) async fn proof(
         Err(problem) => return problem.into_response(),
     };
     // Reads the disk.
-    match tokio::task::spawn_blocking(move || prove(&shared.reader, &sha256, size)).await {
+    match tokio::task::spawn_blocking(move || prove(&log.reader, &sha256, size)).await {
         Ok(Ok(proven)) => Json(proven).into_response(),
         Ok(Err(error @ (NoProof::Log(_) | NoProof::Damaged(_)))) => Problem::internal(&error).into_response(),
         Ok(Err(error)) => {

@@ -74,10 +74,14 @@ impl FollowedCouncil {
 
 impl Judge for FollowedCouncil {
     fn judge(&self, note: &Note) -> Result<Checkpoint, String> {
-        let known = self.known();
-        let checkpoint = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
-        let epoch = known.epoch_of(&checkpoint).map_err(|error| error.to_string())?;
-        let policy = known.policy_of(epoch).map_err(|error| error.to_string())?;
-        policy.ok_or("the checkpoint is of an epoch that is not known")?.judge(note)
+        judge(&self.known(), note)
     }
+}
+
+/// The checkpoint in a note, if those members of a council signed it whose turn it was.
+pub(crate) fn judge(history: &CouncilHistory, note: &Note) -> Result<Checkpoint, String> {
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
+    let epoch = history.epoch_of(&checkpoint).map_err(|error| error.to_string())?;
+    let policy = history.policy_of(epoch).map_err(|error| error.to_string())?;
+    policy.ok_or("the checkpoint is of an epoch that is not known")?.judge(note)
 }

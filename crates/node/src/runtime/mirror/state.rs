@@ -3,7 +3,7 @@
 use jurat_crypto::Digest;
 use jurat_gossip::{FollowCounts, Follower};
 use jurat_store::MirroredLog;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::time::rfc3339;
 
@@ -41,20 +41,20 @@ pub(crate) struct LogShown {
 }
 
 /// A source of a mirrored log.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct SourceShown {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SourceShown {
     /// The URL or path.
-    pub(crate) source: String,
+    pub source: String,
     /// How large the log was there.
-    pub(crate) log_size: Option<u64>,
+    pub log_size: Option<u64>,
     /// When it was last in step with the copy.
-    pub(crate) last_success: Option<String>,
+    pub last_success: Option<String>,
     /// What went wrong since.
-    pub(crate) last_error: Option<String>,
+    pub last_error: Option<String>,
     /// Rounds in a row that failed.
-    pub(crate) failures: u32,
+    pub failures: u32,
     /// It has shown another history, and is not asked any more.
-    pub(crate) forked: bool,
+    pub forked: bool,
 }
 
 impl LogShown {
