@@ -197,7 +197,7 @@ pub async fn run(
     let shared = Arc::new(Shared {
         witness: witness::NodeWitness::new(
             witness_named(own.cosign.name().clone(), &seed),
-            witness::WitnessedLog::Own(genesis.origin().clone()),
+            witness::WitnessedLog::Own(genesis.origin().clone(), reader.clone()),
             config.witness.clone(),
         ),
         mirrors: mirrors.clone(),

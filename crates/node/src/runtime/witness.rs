@@ -1,4 +1,4 @@
-//! Cosigning the checkpoints of other logs.
+//! Cosigning the checkpoints of other logs, and once more those of the own one.
 
 use std::{
     path::PathBuf,
@@ -10,10 +10,10 @@ use std::{
 
 use jurat_crypto::{Digest, KeyName, KeyUse, Seed, Vkey};
 use jurat_log::{
-    AddCheckpoint, AddCheckpointError, ConsistencyProof, Cosignatures, Cosigned, ForkEvidence, Note, Origin,
-    RecordError, Refusal, Stored, TreeSize, UnixSeconds, Witness,
+    AddCheckpoint, AddCheckpointError, ConsistencyProof, Cosignatures, Cosigned, ForkEvidence, LeafIndex,
+    Note, Origin, RecordError, Refusal, Stored, TreeSize, UnixSeconds, Witness,
 };
-use jurat_store::{DiskError, StdFs, WitnessDir, WitnessDirError};
+use jurat_store::{DiskError, LogError, LogReader, StdFs, WitnessDir, WitnessDirError};
 use tracing::error;
 
 use super::clock::unix_millis;
@@ -35,8 +35,9 @@ struct Inner {
 /// The log that the node itself has to do with.
 #[derive(Debug)]
 pub(crate) enum WitnessedLog {
-    /// The one that it keeps with its council: its checkpoints are never cosigned through this door.
-    Own(Origin),
+    /// The one that it keeps with its council. Of that only what the council has certified is cosigned
+    /// here, as it is stored: for the signatures of type 0x06, which the council makes none of.
+    Own(Origin, LogReader),
     /// The one that it follows, and the keys of that by now.
     Followed(Origin, RwLock<Vec<Vkey>>),
 }
@@ -61,6 +62,15 @@ pub(crate) enum WitnessError {
     /// The witness must not.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The own log has no such checkpoint, or not here yet.
+    #[error("the council has certified no such checkpoint of {size} entries, as far as this member knows")]
+    NotCertified {
+        /// The size that the request's has.
+        size: TreeSize,
+    },
+    /// The own log can't be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// What was stored can't be read or written.
     #[error(transparent)]
     Dir(#[from] WitnessDirError),
@@ -114,7 +124,7 @@ impl NodeWitness {
     fn answer(&self, request: &AddCheckpoint) -> Result<Cosignatures, WitnessError> {
         let origin = request.checkpoint().origin();
         let keys = match &self.0.log {
-            WitnessedLog::Own(own) if own == origin => Vec::new(),
+            WitnessedLog::Own(own, log) if own == origin => return self.cosign_own(log, request),
             WitnessedLog::Followed(followed, keys) if followed == origin => {
                 keys.read().unwrap_or_else(PoisonError::into_inner).clone()
             }
@@ -132,6 +142,22 @@ impl NodeWitness {
             record.replace(step.record.to_string().as_bytes())?;
             Ok(Stored::Yes)
         })
+    }
+
+    /// Cosigns what the council has certified, word for word. No record is kept of it: whatever is
+    /// certified is one history.
+    fn cosign_own(&self, log: &LogReader, request: &AddCheckpoint) -> Result<Cosignatures, WitnessError> {
+        let size = request.checkpoint().size();
+        let last = size.value().checked_sub(1).and_then(|last| LeafIndex::new(last).ok());
+        let certified = last.map(|last| log.checkpoint_covering(last)).transpose()?.flatten();
+        let is_certified = certified.is_some_and(|(_, text)| {
+            Note::parse(text.as_bytes()).is_ok_and(|note| note.text() == request.note().text())
+        });
+        if !is_certified {
+            return Err(WitnessError::NotCertified { size });
+        }
+        let now = UnixSeconds::from(jurat_log::UnixMillis(unix_millis()));
+        Ok(self.0.witness.cosign_own(request.checkpoint(), now)?)
     }
 
     /// A request whose signatures hold and that contradicts what was cosigned may prove that the

@@ -28,6 +28,9 @@ pub(crate) async fn add_checkpoint(State(witness): State<NodeWitness>, body: Bod
             let content_type = HeaderValue::from_static(refusal.content_type());
             (status, [(header::CONTENT_TYPE, content_type)], refusal.body()).into_response()
         }
+        Ok(Err(error @ WitnessError::NotCertified { .. })) => {
+            plain(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}\n"))
+        }
         Ok(Err(error)) => Problem::internal(&error).into_response(),
         Err(error) => Problem::internal(&error).into_response(),
     }
