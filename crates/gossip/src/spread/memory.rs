@@ -44,12 +44,13 @@ impl Seen {
         if !self.ids.insert(id) {
             return;
         }
-        self.order.push_back(id);
-        if self.order.len() > MAX_SEEN
+        // The oldest goes first: one more than a power of two would double the queue's memory.
+        if self.order.len() >= MAX_SEEN
             && let Some(oldest) = self.order.pop_front()
         {
             self.ids.remove(&oldest);
         }
+        self.order.push_back(id);
     }
 }
 

@@ -6,7 +6,7 @@
 mod site;
 mod world;
 
-use jurat_gossip::{FollowCounts, SourceFailure};
+use jurat_gossip::{FollowCounts, MAX_RESOURCES_AT_ONCE, SourceFailure};
 use jurat_log::{ForkEvidence, LogReader, TreeSize};
 use proptest::{collection::vec, prelude::*};
 
@@ -53,6 +53,8 @@ fn nothing_is_got_twice_and_several_sources_share_the_work() {
 fn each_lie_is_named_and_none_is_stored() {
     for (lie, failure) in [
         (Lie::Down, SourceFailure::Unreachable),
+        (Lie::Stops, SourceFailure::Unreachable),
+        (Lie::Drips, SourceFailure::Unreachable),
         (Lie::NoCheckpoint, SourceFailure::Checkpoint),
         (Lie::Gibberish, SourceFailure::Checkpoint),
         (Lie::OtherLog, SourceFailure::Checkpoint),
@@ -82,6 +84,18 @@ fn each_lie_is_named_and_none_is_stored() {
         let failures = beside.follower.sources().map(|source| source.failures);
         assert_eq!(failures.last(), Some(0), "{lie:?}");
     }
+}
+
+/// All else goes on meanwhile: the dripping source holds up what it was asked for, at most half of what is
+/// got at a time, until one deadline.
+#[test]
+fn a_source_that_drips_costs_one_deadline() {
+    let mut world = World::new(12, vec![Site::new(20_000, ""), Site::lying(20_000, Lie::Drips)]);
+    world.round();
+    assert_eq!(world.head(), Some(20_000));
+    world.assert_copied();
+    assert!(world.gets[1] <= 1 + MAX_RESOURCES_AT_ONCE, "{:?}", world.gets);
+    assert!(world.deadlines <= 1 + MAX_RESOURCES_AT_ONCE / 2, "{}", world.deadlines);
 }
 
 #[test]

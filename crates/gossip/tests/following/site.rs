@@ -13,6 +13,10 @@ pub(crate) const ORIGIN: &str = "log.example/followed";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lie {
     Down,
+    /// It answers, until the middle of the entries.
+    Stops,
+    /// It answers for its checkpoint, and then keeps every line open until its deadline.
+    Drips,
     NoCheckpoint,
     Gibberish,
     OtherLog,
@@ -32,8 +36,10 @@ pub(crate) enum Lie {
 }
 
 impl Lie {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Down,
+        Self::Stops,
+        Self::Drips,
         Self::NoCheckpoint,
         Self::Gibberish,
         Self::OtherLog,
@@ -147,6 +153,9 @@ impl Site {
             return Ok(self.checkpoint());
         }
         let is_entries = path.starts_with("tile/entries/");
+        if self.lie == Some(Lie::Drips) || self.lie == Some(Lie::Stops) && path > "tile/entries/005" {
+            return Err("no answer in time".into());
+        }
         let is_full_tile = path.starts_with("tile/0/") && !path.contains(".p/");
         let found = self.files.get(path).cloned();
         Ok(match self.lie {

@@ -7,7 +7,7 @@ use jurat_log::{Checkpoint, Fetch, ForkEvidence, Note, Origin, TileCoord, TileKi
 
 use crate::{
     LATER,
-    site::{ORIGIN, Site, policy, size},
+    site::{Lie, ORIGIN, Site, policy, size},
 };
 
 #[derive(Clone, Debug, Default)]
@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) gets: Vec<usize>,
     pub(crate) forks: Vec<(usize, ForkEvidence)>,
     pub(crate) damaged: usize,
+    /// Requests that were open until their deadline, with nothing else left to do.
+    pub(crate) deadlines: usize,
     open: Vec<Get>,
     dice: u64,
 }
@@ -52,6 +54,7 @@ impl World {
             gets,
             forks: Vec::new(),
             damaged: 0,
+            deadlines: 0,
             open: Vec::new(),
             dice: seed | 1,
         }
@@ -69,7 +72,13 @@ impl World {
     pub(crate) fn round(&mut self) {
         self.begin();
         while !self.open.is_empty() {
-            let next = self.draw(self.open.len());
+            let in_time: Vec<usize> = (0..self.open.len()).filter(|at| !self.drips(*at)).collect();
+            let next = if in_time.is_empty() {
+                self.deadlines += 1;
+                0
+            } else {
+                in_time[self.draw(in_time.len())]
+            };
             self.answer(next);
         }
         assert!(!self.follower.is_busy());
@@ -95,6 +104,13 @@ impl World {
         }
         self.open.clear();
         self.follower = follower(&self.sites, &self.stored);
+    }
+
+    /// The answer to this request comes at its deadline, when all else has come.
+    fn drips(&self, at: usize) -> bool {
+        let (_, from, path, _) = &self.open[at];
+        matches!(from, Supplier::Source(source) if self.sites[*source].lie == Some(Lie::Drips))
+            && path != "checkpoint"
     }
 
     fn begin(&mut self) {
