@@ -14,6 +14,7 @@ mod councils;
 mod entries;
 mod fixtures;
 mod forge;
+mod gates;
 mod gossip;
 mod journal;
 mod keys;
@@ -212,6 +213,16 @@ pub const TARGETS: &[Target] = &[
         seeds: reconciling::reconciliation_seeds,
         memory: DECODER,
     },
+    Target { name: "gate_message", body: gates::message, seeds: gates::message_seeds, memory: MACHINE },
+    Target {
+        name: "gate_invitation",
+        body: gates::invitation,
+        seeds: gates::invitation_seeds,
+        memory: MACHINE,
+    },
+    Target { name: "gate_package", body: gates::package, seeds: gates::package_seeds, memory: DECODER },
+    Target { name: "gate_state", body: gates::state, seeds: gates::state_seeds, memory: OWN_DISK },
+    Target { name: "gate_packages", body: gates::packages, seeds: gates::packages_seeds, memory: OWN_DISK },
     Target {
         name: "operation",
         body: registry::operation,

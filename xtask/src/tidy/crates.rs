@@ -7,10 +7,10 @@ use super::{
 
 /// The crates from the bottom up. One depends on those in earlier rows only.
 const LAYERS: &[&[&str]] =
-    &[&["crypto", "lanes"], &["log", "trust", "bulletin", "pbft"], &["gossip", "store"], &["node"]];
+    &[&["crypto", "lanes"], &["log", "trust", "bulletin", "gates", "pbft"], &["gossip", "store"], &["node"]];
 
 /// The crates that know neither sockets nor clocks nor disks.
-const SANS_IO: &[&str] = &["crypto", "lanes", "log", "trust", "bulletin", "pbft", "gossip"];
+const SANS_IO: &[&str] = &["crypto", "lanes", "log", "trust", "bulletin", "gates", "pbft", "gossip"];
 
 /// Members of the workspace beside `crates/*`.
 const OTHER_MEMBERS: &[&str] = &["tests", "xtask"];

@@ -1,0 +1,5 @@
+//! Fuzzes `gate_invitation` in `jurat_tests::fuzzing::TARGETS`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| jurat_tests::fuzzing::run("gate_invitation", input));
