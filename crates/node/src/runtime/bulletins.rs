@@ -11,6 +11,7 @@ mod streams;
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -41,7 +42,7 @@ pub(crate) use owner::{LetterJson, OwnerAnswer, OwnerRequest, SentJson, listen, 
 use prekey_files::PrekeyFiles;
 use queue::{Job, Queue};
 use streams::Streams;
-pub(crate) use streams::{MAX_STREAMS, StreamItem, StreamQueue};
+pub(crate) use streams::{MAX_STREAMS, MAX_STREAMS_OF_ONE, StreamItem, StreamQueue};
 
 /// What the rest of the node has of its bulletins.
 pub(crate) struct Bulletins {
@@ -139,10 +140,10 @@ impl Bulletins {
         answer.await.map_err(|_| NotPosted::Stopping)?.map_err(NotPosted::Refused)
     }
 
-    /// A stream of what comes on these topics from now on; none if there are too many.
-    pub(crate) async fn subscribe(&self, topics: Vec<TopicId>) -> Option<Arc<StreamQueue>> {
+    /// A stream of what comes on these topics from now on, to this address; none if there are too many.
+    pub(crate) async fn subscribe(&self, topics: Vec<TopicId>, reader: IpAddr) -> Option<Arc<StreamQueue>> {
         let (asker, answer) = oneshot::channel();
-        if !self.queue.push(Job::Subscribe(topics, asker)) {
+        if !self.queue.push(Job::Subscribe(topics, reader, asker)) {
             return None;
         }
         answer.await.ok().flatten()
@@ -279,8 +280,8 @@ impl Keeper {
                     Job::Heard(member, message, bytes) => exchange.receive(member, message, bytes, now),
                     Job::Linked(member, true) => exchange.up(member, now),
                     Job::Linked(member, false) => exchange.down(member, now),
-                    Job::Subscribe(topics, asker) => {
-                        let stream = self.streams.open(exchange.board_mut(), topics);
+                    Job::Subscribe(topics, reader, asker) => {
+                        let stream = self.streams.open(exchange.board_mut(), topics, reader);
                         let id = stream.as_ref().map(|stream| stream.id);
                         if asker.send(stream).is_err()
                             && let Some(id) = id

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::IpAddr,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -36,8 +37,8 @@ pub(super) enum Job {
     Heard(ReplicaId, BulletinMessage, usize),
     /// There is a link to a member now, or none any more.
     Linked(ReplicaId, bool),
-    /// Somebody wants to hear of topics. None if too many do.
-    Subscribe(Vec<TopicId>, oneshot::Sender<Option<Arc<StreamQueue>>>),
+    /// Somebody at an address wants to hear of topics. None if too many do.
+    Subscribe(Vec<TopicId>, IpAddr, oneshot::Sender<Option<Arc<StreamQueue>>>),
     /// And no more.
     Unsubscribe(u64),
     /// The node's owner asks.

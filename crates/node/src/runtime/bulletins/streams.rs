@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -12,6 +13,9 @@ use crate::core::PersistedPosting;
 
 /// Streams that may be open at one time.
 pub(crate) const MAX_STREAMS: usize = 256;
+/// Of these, how many one address may hold: a quarter. One that is this machine's own may hold all, since
+/// a proxy is there, or the owner.
+pub(crate) const MAX_STREAMS_OF_ONE: usize = 64;
 /// Bulletins, and their bytes, that wait for a slow reader; beyond them it is told how many it missed.
 const WAITING: usize = 64;
 const WAITING_BYTES: usize = 1 << 20;
@@ -30,6 +34,8 @@ pub(crate) enum StreamItem {
 pub(crate) struct StreamQueue {
     pub(crate) id: u64,
     topics: Vec<TopicId>,
+    /// Whose it is, as far as addresses tell: [`holder`].
+    holder: IpAddr,
     state: Mutex<State>,
 }
 
@@ -102,13 +108,20 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// Opens a stream of some topics; none if there are too many already.
-    pub(super) fn open(&mut self, board: &mut Board, topics: Vec<TopicId>) -> Option<Arc<StreamQueue>> {
-        if self.open.len() >= MAX_STREAMS {
+    /// Opens a stream of some topics to an address; none if there are too many already.
+    pub(super) fn open(
+        &mut self,
+        board: &mut Board,
+        topics: Vec<TopicId>,
+        reader: IpAddr,
+    ) -> Option<Arc<StreamQueue>> {
+        let holder = holder(reader);
+        let held = || self.open.values().filter(|stream| stream.holder == holder).count();
+        if self.open.len() >= MAX_STREAMS || (!holder.is_loopback() && held() >= MAX_STREAMS_OF_ONE) {
             return None;
         }
         self.next += 1;
-        let stream = Arc::new(StreamQueue { id: self.next, topics, state: Mutex::default() });
+        let stream = Arc::new(StreamQueue { id: self.next, topics, holder, state: Mutex::default() });
         self.open.insert(stream.id, stream.clone());
         let subscribe = |topic: &TopicId| board.subscribe(*topic, Subscriber(stream.id)).is_ok();
         if !stream.topics.iter().all(subscribe) {
@@ -142,12 +155,24 @@ impl Streams {
     }
 }
 
+/// What addresses are counted by: of IPv6 the first 64 bits, since who has one such address has them all.
+fn holder(reader: IpAddr) -> IpAddr {
+    match reader.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
+        }
+        address => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use jurat_bulletin::{BoardLimits, BulletinKey, ContentId, Rules, UnixSeconds};
     use jurat_crypto::{Digest, NetworkId};
 
     use super::*;
+
+    const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn topic(name: &str) -> TopicId {
         TopicId(Digest::of(name.as_bytes()))
@@ -174,7 +199,7 @@ mod tests {
     fn a_slow_reader_is_told_where_and_how_much_it_missed() {
         let mut board = Board::new(Rules::new(NetworkId(Digest::of(b"n"))), BoardLimits::default());
         let mut streams = Streams::default();
-        let stream = streams.open(&mut board, vec![topic("a"), topic("b")]).unwrap();
+        let stream = streams.open(&mut board, vec![topic("a"), topic("b")], OWN).unwrap();
         let hearing = [Subscriber(stream.id)];
         let missed: u64 = (0..WAITING + 3).map(|_| streams.deliver(&posting(10), &hearing)).sum();
         assert_eq!(missed, 3);
@@ -193,22 +218,37 @@ mod tests {
     }
 
     #[test]
+    fn one_address_holds_a_quarter_of_the_streams() {
+        let mut board = Board::new(Rules::new(NetworkId(Digest::of(b"n"))), BoardLimits::default());
+        let mut streams = Streams::default();
+        let mut open = |reader: &str| streams.open(&mut board, vec![topic("a")], reader.parse().unwrap());
+        let all: Vec<_> = (0..MAX_STREAMS).map_while(|_| open("192.0.2.1")).collect();
+        assert_eq!(all.len(), MAX_STREAMS_OF_ONE);
+        assert!(open("::ffff:192.0.2.1").is_none() && open("192.0.2.2").is_some());
+        // The same network again and again.
+        let many = (0..MAX_STREAMS).map_while(|i| open(&format!("2001:db8::{i:x}"))).count();
+        assert_eq!(many, MAX_STREAMS_OF_ONE);
+        assert!(open("2001:db8:0:1::").is_some());
+        assert_eq!((0..MAX_STREAMS).map_while(|_| open("127.0.0.1")).count(), MAX_STREAMS - 2 * 64 - 2);
+    }
+
+    #[test]
     fn streams_are_bounded_and_one_that_closes_leaves_no_subscription() {
         let limits = BoardLimits { subscriptions: 300, ..BoardLimits::default() };
         let mut board = Board::new(Rules::new(NetworkId(Digest::of(b"n"))), limits);
         let mut streams = Streams::default();
         for _ in 0..2 {
             let open: Vec<_> =
-                (0..MAX_STREAMS).map_while(|_| streams.open(&mut board, vec![topic("a")])).collect();
+                (0..MAX_STREAMS).map_while(|_| streams.open(&mut board, vec![topic("a")], OWN)).collect();
             assert_eq!(open.len(), MAX_STREAMS);
-            assert!(streams.open(&mut board, vec![topic("a")]).is_none());
+            assert!(streams.open(&mut board, vec![topic("a")], OWN).is_none());
             for stream in open {
                 streams.close(&mut board, stream.id);
             }
             assert_eq!(streams.len(), 0);
         }
         let topics: Vec<_> = (0..301).map(|i| topic(&i.to_string())).collect();
-        assert!(streams.open(&mut board, topics).is_none());
-        assert!(streams.open(&mut board, vec![topic("a")]).is_some());
+        assert!(streams.open(&mut board, topics, OWN).is_none());
+        assert!(streams.open(&mut board, vec![topic("a")], OWN).is_some());
     }
 }

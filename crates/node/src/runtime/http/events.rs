@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::{
+    Extension,
     body::Body,
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderValue, StatusCode, header},
@@ -17,11 +18,11 @@ use hyper::body::{Bytes, Frame};
 use jurat_bulletin::{Bulletin, Effort, Posting, TopicId};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::{problem::Problem, state::Shared, topics::topic_of};
+use super::{problem::Problem, server::ClientAddress, state::Shared, topics::topic_of};
 use crate::{
     bulletin_json::BulletinJson,
     core::PersistedPosting,
-    runtime::bulletins::{Bulletins, MAX_STREAMS, StreamItem, StreamQueue},
+    runtime::bulletins::{Bulletins, MAX_STREAMS, MAX_STREAMS_OF_ONE, StreamItem, StreamQueue},
 };
 
 /// The most topics of one stream.
@@ -35,14 +36,16 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// `GET /api/v1/events?topic=&topic=`.
 pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
+    Extension(ClientAddress(reader)): Extension<ClientAddress>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
     let topics = match topics(query) {
         Ok(topics) => topics,
         Err(problem) => return problem.into_response(),
     };
-    let Some(queue) = shared.bulletins.subscribe(topics).await else {
-        let detail = format!("{MAX_STREAMS} streams are open already");
+    let Some(queue) = shared.bulletins.subscribe(topics, reader).await else {
+        let detail =
+            format!("{MAX_STREAMS} streams are open already, or {MAX_STREAMS_OF_ONE} from this address");
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams", detail);
         return problem.retry_after(60).into_response();
     };

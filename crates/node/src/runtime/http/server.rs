@@ -1,9 +1,14 @@
 //! Accepting connections, in bounded number, until the node stops.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -20,6 +25,10 @@ use tracing::{debug, warn};
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests under way may take when the node stops.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// Where a request comes from: the client, or a proxy before this node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
 /// Serves HTTP on so many connections at one time, until `stop` changes; `refused` is called for each
 /// connection beyond.
@@ -40,8 +49,8 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             _ = stop.changed() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 warn!(%error, "can't accept HTTP connections");
                 sleep(Duration::from_millis(100)).await;
@@ -53,7 +62,11 @@ pub(crate) async fn serve(
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let hyper_service = TowerToHyperService::new(service.clone());
+        let routes = TowerToHyperService::new(service.clone());
+        let hyper_service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ClientAddress(address.ip()));
+            routes.call(request)
+        });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), hyper_service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
