@@ -4,21 +4,30 @@
 //! machine.
 
 use std::{
+    collections::BTreeMap,
+    fs::File,
     hint::black_box,
+    io::Write,
     path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     time::Instant,
 };
 
 use ed25519_dalek::{Signer, Verifier};
 use hpke::{Kem, OpModeR, OpModeS, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::X25519HkdfSha256};
+use jurat::core::{BulletinExchange, BulletinMessage};
 use jurat_bulletin::{
-    Board, BoardLimits, Bulletin, Effort, Inbox, Message, Origin, Posting, Rules, Topic, UnixSeconds,
+    Board, BoardLimits, Bulletin, BulletinKey, Effort, Inbox, Message, Origin, Posting, Rules, Topic,
+    UnixSeconds,
 };
 use jurat_crypto::{
     CodeSize, Digest, Equihash, Hashcash, Letter, LetterId, NetworkId, ProofOfWork, SealContext, SealingKey,
     SigningKey, TapeHash, TapeSize, open, seal,
 };
+use jurat_gossip::SpreadMessage;
+use jurat_pbft::{BatchTime, Now, ReplicaId};
+use jurat_store::{BulletinChanges, BulletinStore, DataDir, StdFs};
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{council, limits, report::Report};
@@ -32,6 +41,7 @@ pub fn run(report: &mut Report) -> Result<(), String> {
     sealing(report);
     refusals(report);
     accepting(report);
+    from_peer(report)?;
     threads(report)
 }
 
@@ -277,6 +287,86 @@ fn accepting(report: &mut Report) {
         "the limit",
         base,
     );
+}
+
+/// How many of a member's messages a node takes at once, to share one sync of the disk.
+const AT_ONCE: usize = 64;
+
+/// What the thread of a node that keeps its bulletins takes from another member: each checked and kept, each
+/// pass durable before the next. Beside what bounds it: the stamp's hash, and the disk.
+fn from_peer(report: &mut Report) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let passes = 50;
+    let topics: Vec<Topic> = (0..8_u8).map(|i| Topic::new(vec![i])).collect();
+    let posting = |i: usize| posting(&topics[i % topics.len()], NOW.0, i.to_be_bytes().repeat(32)).encode();
+    let postings: Vec<Vec<u8>> = (0..passes * AT_ONCE).map(posting).collect();
+    let hash = best(500, |i| {
+        black_box(rules().work.hashcash.digest(&preimage(0, i)));
+    });
+    let root = tempfile::tempdir().map_err(|error| text(&error))?;
+    let (mut taken, mut written) = (f64::INFINITY, f64::INFINITY);
+    for round in 0..ROUNDS {
+        let place = root.path().join(round.to_string());
+        let dir = DataDir::open(Arc::new(StdFs), &place, rules().network).map_err(|error| text(&error))?;
+        let store = BulletinStore::open(&dir).map_err(|error| text(&error))?;
+        taken = taken.min(take_passes(&postings, &store)?);
+        let mut file = File::create(place.join("bare")).map_err(|error| text(&error))?;
+        let start = Instant::now();
+        for pass in postings.chunks(AT_ONCE) {
+            let synced = file.write_all(&pass.concat()).and_then(|()| file.sync_data());
+            synced.map_err(|error| text(&error))?;
+        }
+        written = written.min(start.elapsed().as_secs_f64());
+    }
+    let count = postings.len() as f64;
+    let hashes = report.figure("the limit: one stamp hash a bulletin", 1.0 / hash, "/s");
+    let disk =
+        report.figure("the limit: the same bytes, 64 at a time, with fdatasync", count / written, "/s");
+    report.figure(
+        "signature checks, one by one on all cores; a bulletin has none",
+        limits::signature_checks_per_second(),
+        "/s",
+    );
+    let what = "bulletins of 256 bytes from a member, checked and stored durably, 64 at a time";
+    report.ratio(what, count / taken, "/s", "the hash", hashes);
+    report.ratio("the same", count / taken, "/s", "the disk", disk);
+    Ok(())
+}
+
+/// Seconds in which a new exchange takes all of these and has them stored.
+fn take_passes(postings: &[Vec<u8>], store: &BulletinStore) -> Result<f64, String> {
+    let mut now = Now { elapsed: 0, wall: BatchTime(u64::from(NOW.0) * 1000) };
+    let [own, other] = [[1; 32], [2; 32]].map(|seed| SigningKey::from_seed(&seed));
+    let entropy = StdRng::from_seed([3; 32]);
+    let mut exchange = BulletinExchange::new(rules(), BoardLimits::default(), own, entropy);
+    let others = BTreeMap::from([(ReplicaId(1), other.verifying_key())]);
+    exchange.set_council(Some(ReplicaId(0)), &others, now);
+    exchange.up(ReplicaId(1), now);
+    let start = Instant::now();
+    for pass in postings.chunks(AT_ONCE) {
+        now.elapsed += 50;
+        for posting in pass {
+            let body = SpreadMessage::Body { body: posting.as_slice().into(), hops: 0, pulled: false };
+            exchange.receive(ReplicaId(1), BulletinMessage::Spread(body), posting.len(), now);
+        }
+        exchange.wake(now);
+        let effects = exchange.take_effects();
+        let name = |key: &BulletinKey| {
+            let mut name = [0; 68];
+            name[..32].copy_from_slice(key.topic.0.as_bytes());
+            name[32..36].copy_from_slice(&key.time.0.to_be_bytes());
+            name[36..].copy_from_slice(key.content.0.as_bytes());
+            name
+        };
+        let stored = effects.persist.iter().map(|posting| (name(&posting.key), &*posting.bytes)).collect();
+        let changes = BulletinChanges { stored, ..BulletinChanges::default() };
+        store.change(&changes).map_err(|error| error.to_string())?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    match exchange.counts().from_members {
+        taken if taken == postings.len() as u64 => Ok(seconds),
+        taken => Err(format!("{taken} of {} bulletins were taken", postings.len())),
+    }
 }
 
 /// The real command, with a difficulty that nobody meets.
