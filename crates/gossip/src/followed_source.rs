@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use jurat_log::{Checkpoint, Note, TreeSize, UnixMillis};
 
-use crate::SyncTimes;
+use crate::{MAX_RETRY_AFTER_SECONDS, Peer, SyncTimes};
 
 /// The longest description of a failure that is kept, in bytes.
 const MAX_ERROR_BYTES: usize = 512;
@@ -55,6 +55,8 @@ pub struct SourceState {
     pub failures: u32,
     /// It showed another history of the log.
     pub forked: bool,
+    /// Not before this time is it asked again.
+    pub due: Option<UnixMillis>,
 }
 
 /// A checkpoint that the policy accepts, and that was not compared with ours yet.
@@ -81,12 +83,11 @@ pub(crate) enum Standing {
 pub(crate) struct FollowedSource {
     pub(crate) state: SourceState,
     pub(crate) standing: Standing,
-    pub(crate) due: UnixMillis,
 }
 
 impl FollowedSource {
     pub(crate) fn new() -> Self {
-        Self { state: SourceState::default(), standing: Standing::Done, due: UnixMillis(0) }
+        Self { state: SourceState::default(), standing: Standing::Done }
     }
 
     /// The size up to which it should have everything.
@@ -111,7 +112,7 @@ impl FollowedSource {
         self.state.last_success = Some(now);
         self.state.last_error = None;
         self.state.failures = 0;
-        self.due = after(now, times.rest(0, 0, jitter));
+        self.state.due = Some(after(now, times.rest(0, 0, jitter)));
     }
 
     /// Nothing more comes from it in this round.
@@ -127,7 +128,24 @@ impl FollowedSource {
         error.truncate(error.floor_char_boundary(MAX_ERROR_BYTES));
         self.state.last_error = Some(error);
         self.state.failures = self.state.failures.saturating_add(1);
-        self.due = after(now, times.rest(self.state.failures, retry_after, jitter));
+        self.state.due = Some(after(now, times.rest(self.state.failures, retry_after, jitter)));
+    }
+}
+
+/// No rest is longer: an hour, and a tenth of jitter.
+const LONGEST_REST: u64 = MAX_RETRY_AFTER_SECONDS * 1_100;
+
+impl FollowedSource {
+    /// Takes up what is known of it from before: whether it is used at all, and how long it rests.
+    pub(crate) fn remember(&mut self, peer: &Peer, times: SyncTimes, now: UnixMillis) {
+        self.state.forked = !peer.enabled;
+        self.state.failures = peer.failures;
+        self.state.last_error.clone_from(&peer.last_error);
+        self.state.last_success = peer.last_sync_ok;
+        // A clock that was set back, or a file from elsewhere, must not silence a source for ever.
+        let longest = LONGEST_REST.max(times.ceiling.max(times.after_failure).saturating_mul(1_100));
+        let until = peer.cooldown_until.map(|until| until.min(after(now, longest)));
+        self.state.due = self.state.due.max(until);
     }
 }
 

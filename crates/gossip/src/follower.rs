@@ -21,7 +21,7 @@ use alloc::{
 use jurat_log::{Checkpoint, EMPTY_ROOT, ForkEvidence, MAX_NOTE_BYTES, Note, Origin, TreeSize, UnixMillis};
 
 use crate::{
-    FollowCounts, FollowOutput, GetFailure, Judge, MAX_FOLLOWED_SOURCES, RequestId, SourceFailure,
+    FollowCounts, FollowOutput, GetFailure, Judge, MAX_FOLLOWED_SOURCES, Peer, RequestId, SourceFailure,
     SourceState, Supplier, SyncTimes,
     followed_source::{FollowedSource, Offer, Standing},
 };
@@ -105,6 +105,14 @@ impl Follower {
         })
     }
 
+    /// Takes up what is known of a source from before: one that was turned off is not asked, and one
+    /// that rests has its rest, of an hour at most beyond the times of this follower.
+    pub fn remember(&mut self, source: usize, peer: &Peer, now: UnixMillis) {
+        if let Some(source) = self.sources.get_mut(source) {
+            source.remember(peer, self.times, now);
+        }
+    }
+
     /// The checkpoint that was published last.
     #[must_use]
     pub fn head(&self) -> Option<&Checkpoint> {
@@ -139,7 +147,7 @@ impl Follower {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<UnixMillis> {
         let usable = self.sources.iter().filter(|source| !source.state.forked && !self.is_busy());
-        usable.map(|source| source.due).min()
+        usable.map(|source| source.state.due.unwrap_or(UnixMillis(0))).min()
     }
 
     /// Begins a round if a source is due. Sources that did well the last time join in a little
@@ -150,7 +158,9 @@ impl Follower {
         if self.next_wakeup().is_some_and(|due| due <= now) {
             for index in 0..self.sources.len() {
                 let source = &mut self.sources[index];
-                if !source.state.forked && (source.due <= now || source.state.failures == 0) {
+                if !source.state.forked
+                    && (source.state.failures == 0 || source.state.due.is_none_or(|due| due <= now))
+                {
                     source.standing = Standing::Asked;
                     self.get(Supplier::Source(index), None, MAX_NOTE_BYTES, &mut turn);
                 }

@@ -22,6 +22,7 @@ mod mirror;
 mod operation;
 mod output;
 mod passphrase;
+mod peer;
 mod proposal;
 mod receipt;
 mod registry;
@@ -70,6 +71,8 @@ enum Command {
     Witness(witness::Command),
     #[command(subcommand)]
     Mirror(mirror::Command),
+    #[command(subcommand)]
+    Peer(peer::Command),
     #[command(subcommand)]
     Evidence(evidence::Command),
     #[command(subcommand)]
@@ -143,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Hashcash(command) => hashcash::run(command, output),
         Command::Witness(command) => witness::run(command, output),
         Command::Mirror(command) => mirror::run(command, output),
+        Command::Peer(command) => peer::run(command, output),
         Command::Evidence(command) => evidence::run(command, output),
         Command::Federation(command) => federation::run(command, output),
         Command::Trust(command) => trust::run(command, output),

@@ -50,7 +50,7 @@ pub use follower::{check_follower, run_follower};
 pub use journal_writer::{Job, JournalStats, Released, write_jobs};
 pub use ledger::StoredLedger;
 pub use mirror::SourceShown;
-pub(crate) use mirror::{Getter, LogShown, MAX_MIRRORS, Source, SourceError};
+pub(crate) use mirror::{Getter, LogShown, MAX_MIRRORS, Peers as LogPeers, PeersError, Source, SourceError};
 pub(crate) use mirror_server::{serve_mirrors, sync_mirrors};
 pub(crate) use outgoing::{Dialer, Outgoing, TlsError, root_cause};
 pub use receipts::{NoReceipt, ReceiptAnswer, Receipts};

@@ -37,6 +37,7 @@ fn commands_print_what_the_page_shows() {
     let log = format!("--log {node} --policy council/policy --json");
     let follower = format!("init reader --name lib --follow {node} --council council/node-1 --json");
     let follower = jurat(dir, &follower);
+    let peers = jurat(dir, "peer list reader --json");
     let mirrored = jurat(dir, &format!("mirror add mirror {node} --policy council/policy --json"));
     jurat(dir, "council new four --members 4 --json");
     jurat(dir, "council new five --members 5 --json");
@@ -65,6 +66,7 @@ fn commands_print_what_the_page_shows() {
         ("jurat witness trust` and `list", vec![witness]),
         ("jurat witness keys", vec![jurat(dir, "witness keys council/node-1 --json")]),
         ("jurat init --follow", vec![follower]),
+        ("jurat peer list` and `add", vec![peers]),
         ("jurat keygen", vec![key]),
         ("jurat council new", vec![founded]),
         ("jurat council policy", vec![jurat(dir, "council policy council --json")]),

@@ -3,6 +3,8 @@
 //! ```text
 //! <hex SHA-256 of the origin>/policy       whose checkpoints are accepted
 //! <hex SHA-256 of the origin>/sources      where the log is read, a URL or an absolute path a line
+//! <hex SHA-256 of the origin>/peers        how the sources have fared, and other peers
+//! <hex SHA-256 of the origin>/peers.damaged-..   one that could not be read, set aside
 //! <hex SHA-256 of the origin>/api/v1/council   of a council's log: the history of its members, if
 //!                                          that says whose checkpoints are accepted
 //! <hex SHA-256 of the origin>/checkpoint   the last one that was verified
@@ -46,6 +48,11 @@ const COUNCIL: &str = "api/v1/council";
 const MAX_COUNCIL_BYTES: usize = 16 << 20;
 const SOURCES: &str = "sources";
 const CHECKPOINT: &str = "checkpoint";
+const PEERS: &str = "peers";
+const PEERS_LOCK: &str = "peers.lock";
+const DAMAGED_PEERS: &str = "peers.damaged-";
+/// As the peers' own layout has it.
+const MAX_PEERS_BYTES: usize = 32 << 20;
 const LOCK: &str = "lock";
 const STAGING: &str = "staging";
 
@@ -176,6 +183,12 @@ impl MirroredLog {
         &self.policy
     }
 
+    /// The same log, read elsewhere.
+    pub fn read_from(self, sources: Vec<String>) -> Result<Self, MirrorDirError> {
+        let follows_council = self.follows_council;
+        Ok(Self { follows_council, ..Self::new(self.policy, sources)? })
+    }
+
     /// Where the log is read: URLs and paths.
     #[must_use]
     pub fn sources(&self) -> &[String] {
@@ -204,10 +217,46 @@ impl MirrorDir {
             self.vfs.remove_file(&history)?;
             sync_parent(&*self.vfs, &history)?;
         }
-        let sources: String = log.sources.iter().map(|source| format!("{source}\n")).collect();
-        replace(&*self.vfs, &dir.join(SOURCES), sources.as_bytes())?;
+        self.put_sources(log)?;
         // The policy is what makes the log a mirrored one, so it comes last.
         replace(&*self.vfs, &dir.join(POLICY), log.policy.to_string().as_bytes())
+    }
+
+    /// Changes where a log is read.
+    pub fn put_sources(&self, log: &MirroredLog) -> Result<(), DiskError> {
+        let sources: String = log.sources.iter().map(|source| format!("{source}\n")).collect();
+        replace(&*self.vfs, &self.dir_of(&log.origin).join(SOURCES), sources.as_bytes())
+    }
+
+    /// The file of a log's peers, if there is one.
+    pub fn peers(&self, origin: &Origin) -> Result<Option<Vec<u8>>, DiskError> {
+        read(&*self.vfs, &self.dir_of(origin).join(PEERS), MAX_PEERS_BYTES)
+    }
+
+    /// Held while the file of a log's peers is read and replaced; nothing while somebody else does.
+    pub fn lock_peers(&self, origin: &Origin) -> Result<Option<Lock>, DiskError> {
+        self.vfs.try_lock(&self.dir_of(origin).join(PEERS_LOCK))
+    }
+
+    /// Replaces the file of a log's peers, durably.
+    pub fn put_peers(&self, origin: &Origin, bytes: &[u8]) -> Result<(), DiskError> {
+        replace(&*self.vfs, &self.dir_of(origin).join(PEERS), bytes)
+    }
+
+    /// Sets the file of a log's peers aside, and says under which name; `mark` tells several apart.
+    pub fn set_peers_aside(&self, origin: &Origin, mark: u64) -> Result<PathBuf, DiskError> {
+        let dir = self.dir_of(origin);
+        let aside = dir.join(format!("{DAMAGED_PEERS}{mark}"));
+        self.vfs.rename(&dir.join(PEERS), &aside)?;
+        sync_parent(&*self.vfs, &aside)?;
+        Ok(aside)
+    }
+
+    /// Files of a log's peers that were set aside.
+    pub fn damaged_peers(&self, origin: &Origin) -> Result<Vec<PathBuf>, DiskError> {
+        let dir = self.dir_of(origin);
+        let names = self.vfs.list(&dir)?.into_iter();
+        Ok(names.filter(|name| name.starts_with(DAMAGED_PEERS)).map(|name| dir.join(name)).collect())
     }
 
     /// Stops mirroring a log. What was copied stays where this says, so that the log goes on there if

@@ -5,7 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -16,39 +16,46 @@ use jurat_tests::{Council, until_true};
 use super::{Follower, attest};
 
 /// A server that answers each submission with the same bytes, and serves no log.
-struct Liar {
-    url: String,
+pub(crate) struct Liar {
+    pub(crate) url: String,
     submissions: Arc<AtomicUsize>,
     says: Arc<Mutex<String>>,
+    reads_too: Arc<AtomicBool>,
 }
 
 impl Liar {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (submissions, says) = (Arc::<AtomicUsize>::default(), Arc::<Mutex<String>>::default());
-        let (count, saying) = (submissions.clone(), says.clone());
+        let reads_too = Arc::<AtomicBool>::default();
+        let (count, saying, reads) = (submissions.clone(), says.clone(), reads_too.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (count, saying) = (count.clone(), saying.clone());
-                thread::spawn(move || answer(stream, &count, &saying));
+                let (count, saying, reads) = (count.clone(), saying.clone(), reads.clone());
+                thread::spawn(move || answer(stream, &count, &saying, &reads));
             }
         });
-        Self { url, submissions, says }
+        Self { url, submissions, says, reads_too }
     }
 
-    fn says(&self, head: &str, body: &str) {
+    pub(crate) fn says(&self, head: &str, body: &str) {
         let length = body.len();
         *self.says.lock().unwrap() =
             format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
     }
 
-    fn asked(&self) -> usize {
+    /// It answers readers in the same way from now on, and counts them.
+    pub(crate) fn reads_too(&self) {
+        self.reads_too.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn asked(&self) -> usize {
         self.submissions.load(Ordering::Relaxed)
     }
 }
 
-fn answer(stream: TcpStream, count: &AtomicUsize, says: &Mutex<String>) {
+fn answer(stream: TcpStream, count: &AtomicUsize, says: &Mutex<String>, reads_too: &AtomicBool) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut first, mut length) = (String::new(), 0);
     let _ = reader.read_line(&mut first);
@@ -62,7 +69,7 @@ fn answer(stream: TcpStream, count: &AtomicUsize, says: &Mutex<String>) {
         }
     }
     let mut stream = stream;
-    if !first.starts_with("POST") {
+    if !first.starts_with("POST") && !reads_too.load(Ordering::Relaxed) {
         let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         return;
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a suite fails by panicking")]
 
 mod liars;
+mod peers;
 mod relay;
 
 use std::{

@@ -207,7 +207,7 @@ pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
 }
 
 /// Where a node keeps its copies, or a mirror without a node.
-fn root(dir: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn root(dir: &Path) -> Result<PathBuf, Failure> {
     if dir.join("node.toml").exists() {
         return Ok(Config::read(dir).map_err(Failure::unreachable)?.mirrors);
     }

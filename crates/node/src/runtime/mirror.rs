@@ -2,6 +2,7 @@
 
 mod council;
 mod fetch;
+mod peers;
 mod state;
 mod worker;
 
@@ -23,6 +24,7 @@ use tracing::error;
 
 pub(crate) use council::judge;
 pub(crate) use fetch::{Getter, Source, SourceError};
+pub(crate) use peers::{Peers, PeersError};
 pub use state::SourceShown;
 pub(crate) use state::{LogShown, MirrorsShown};
 pub(crate) use worker::WorkerError;
@@ -100,6 +102,11 @@ impl Mirrors {
     pub(crate) fn added(&self, origin: &Origin) -> Result<Option<MirroredLog>, DiskError> {
         let logs = self.0.dir.logs()?.into_iter().flatten();
         Ok(logs.into_iter().find(|log| log.origin() == origin))
+    }
+
+    /// Where submissions for a log go, if peers are named for that.
+    pub(crate) fn takers(&self, log: &MirroredLog) -> Vec<String> {
+        Peers { dir: &self.0.dir, log }.takers()
     }
 
     /// The last verified checkpoint of the log whose origin has this SHA-256 digest.

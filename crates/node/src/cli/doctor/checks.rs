@@ -49,6 +49,7 @@ pub(super) fn all(config: &Config, passphrase: Option<&[u8]>) -> Result<Vec<Find
     findings.extend(members(config));
     findings.extend(mirrors(config));
     findings.push(evidence(config));
+    findings.extend(damaged_peers(config));
     Ok(findings)
 }
 
@@ -267,6 +268,21 @@ fn evidence(config: &Config) -> Finding {
             "'jurat evidence show' says whose; send it to all who rely on the log",
         ),
     }
+}
+
+/// Peer files that were set aside.
+fn damaged_peers(config: &Config) -> Option<Finding> {
+    let files = list(&config.mirrors).into_iter().flat_map(|log| list(&log));
+    let is_aside = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("peers.damaged-"))
+    };
+    let aside = files.filter(is_aside).collect::<Vec<_>>();
+    let first = aside.first()?;
+    Some(Finding::wrong(
+        "peers",
+        format!("{} peer files were damaged and set aside, such as {}", aside.len(), first.display()),
+        "'jurat peer list' shows who is left; add the others again, then remove the file",
+    ))
 }
 
 /// What is in a directory; nothing if it is none.

@@ -65,6 +65,7 @@ impl Copy {
         if let Err(reason) = self.following.rules.learn(&self.following.mirrors) {
             error!(reason, "the council's history can't be taken up");
         }
+        self.learn_of_nodes()?;
         let mut missed = None;
         while let Some(published) = self.published()? {
             let (size, head) = (published.checkpoint.size(), self.store.reader().head());
@@ -87,6 +88,15 @@ impl Copy {
                 Some(missing) => return Err(CopyError::Damaged(format!("there is no {}", missing.path()))),
             }
         }
+        Ok(())
+    }
+
+    /// Submissions go where the operator says by now.
+    fn learn_of_nodes(&self) -> Result<(), CopyError> {
+        let following = &self.following;
+        let Some(log) = following.mirrors.added(&following.origin)? else { return Ok(()) };
+        let takers = following.mirrors.takers(&log);
+        following.council.replace(if takers.is_empty() { log.sources() } else { &takers });
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -53,7 +53,7 @@ pub(crate) struct PassedOn {
 /// The nodes, in the order in which they were named.
 #[derive(Debug)]
 pub(crate) struct CouncilNodes {
-    nodes: Vec<Node>,
+    nodes: RwLock<Vec<Arc<Node>>>,
     outgoing: Outgoing,
     patience: Duration,
     turns: Arc<Semaphore>,
@@ -83,19 +83,39 @@ enum Attempt {
 impl CouncilNodes {
     /// Those of a log's sources that are reached over HTTP. All together may take `patience` to answer.
     pub(super) fn new(sources: &[String], outgoing: Outgoing, patience: Duration) -> Self {
+        let nodes = Self {
+            nodes: RwLock::default(),
+            outgoing,
+            patience,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            counts: PassedOn::default(),
+        };
+        nodes.replace(sources);
+        nodes
+    }
+
+    /// Passes on to these from now on; who is known keeps its rest.
+    pub(super) fn replace(&self, sources: &[String]) {
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let known = |url: &str| nodes.iter().find(|node| node.url == url).cloned();
         let node = |source: &String| match Source::new(source) {
-            Ok(Source::Http(url)) => Some(Node {
+            Ok(Source::Http(url)) if known(&url).is_some() => known(&url),
+            Ok(Source::Http(url)) => Some(Arc::new(Node {
                 url,
                 standing: Mutex::new(Standing {
                     backoff: Backoff::new(FIRST_REST, LONGEST_REST),
                     rests_until: None,
                     error: String::new(),
                 }),
-            }),
+            })),
             _ => None,
         };
-        let (nodes, turns) = (sources.iter().filter_map(node).collect(), Arc::new(Semaphore::new(AT_ONCE)));
-        Self { nodes, outgoing, patience, turns, counts: PassedOn::default() }
+        let replaced = sources.iter().filter_map(node).collect();
+        *nodes = replaced;
+    }
+
+    fn nodes(&self) -> Vec<Arc<Node>> {
+        self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What has happened.
@@ -151,10 +171,10 @@ impl CouncilNodes {
     }
 
     /// The nodes that may be asked now, those first that failed least.
-    fn awake(&self) -> Vec<&Node> {
+    fn awake(&self) -> Vec<Arc<Node>> {
         let now = Instant::now();
-        let awake = |node: &&Node| node.lock().rests_until.is_none_or(|until| until <= now);
-        let mut nodes: Vec<&Node> = self.nodes.iter().filter(awake).collect();
+        let mut nodes = self.nodes();
+        nodes.retain(|node| node.lock().rests_until.is_none_or(|until| until <= now));
         nodes.sort_by_key(|node| node.lock().backoff.failures());
         nodes
     }
@@ -204,16 +224,16 @@ impl CouncilNodes {
 
     /// Why nothing can be passed on, and when to come back.
     fn unreachable(&self) -> Problem {
-        let now = Instant::now();
-        let rests = self.nodes.iter().filter_map(|node| node.lock().rests_until);
+        let (now, nodes) = (Instant::now(), self.nodes());
+        let rests = nodes.iter().filter_map(|node| node.lock().rests_until);
         let rest = rests.min().map_or(0, |until| until.saturating_duration_since(now).as_secs() + 1);
-        let told = self.nodes.iter().take(ERRORS_TOLD);
+        let told = nodes.iter().take(ERRORS_TOLD);
         let told: Vec<String> = told.map(|node| format!("{}: {}", node.url, node.lock().error)).collect();
         let detail = match told.as_slice() {
             [] => "this node follows a copy of the log, and knows no node of the council to pass submissions on to: submit to a member".into(),
             told => format!(
                 "none of the {} nodes that submissions are passed on to takes them ({}); reading goes on",
-                self.nodes.len(),
+                nodes.len(),
                 told.join("; ")
             ),
         };

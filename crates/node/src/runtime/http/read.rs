@@ -122,10 +122,15 @@ fn alarms(shared: &Shared) -> Vec<String> {
 
 /// Evidence that logs have forked which are mirrored or witnessed here.
 pub(crate) fn fork_alarms(mirrors: &Mirrors, witness: &NodeWitness) -> Vec<String> {
-    let logs = mirrors.shown().logs.into_iter().filter(|log| log.forks > 0);
-    let mut alarms: Vec<String> = logs
-        .map(|log| format!("the mirrored log {} has forked: {} files prove it", log.origin, log.forks))
-        .collect();
+    let mut alarms = Vec::new();
+    for log in mirrors.shown().logs {
+        if log.forks > 0 {
+            alarms.push(format!("the mirrored log {} has forked: {} files prove it", log.origin, log.forks));
+        }
+        if log.damaged_peers > 0 {
+            alarms.push(format!("the peer file of the log {} was damaged and is set aside", log.origin));
+        }
+    }
     let witnessed = witness.forks();
     if witnessed > 0 {
         alarms.push(format!("{witnessed} requests for cosignatures proved that a log has forked"));

@@ -33,6 +33,9 @@ pub(crate) struct LogShown {
     pub(crate) error: Option<String>,
     /// Where it is read.
     pub(crate) sources: Vec<SourceShown>,
+    /// Files of its peers that could not be read.
+    #[serde(skip)]
+    pub(crate) damaged_peers: usize,
     #[serde(skip)]
     pub(crate) counts: FollowCounts,
     /// When any source was last in step, in milliseconds.
@@ -70,6 +73,7 @@ impl LogShown {
             forks: 0,
             error: None,
             sources: Vec::new(),
+            damaged_peers: 0,
             counts: FollowCounts::default(),
             last_success: None,
         }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use jurat_gossip::{
-    FollowOutput, Follower, GetFailure, RequestId, StoredCheckpointError, Supplier, SyncTimes,
+    Bucket, FollowOutput, Follower, GetFailure, PeerKey, PeerStore, RequestId, StoredCheckpointError,
+    Supplier, SyncTimes,
 };
 use jurat_log::{TileCoord, UnixMillis};
 use jurat_store::{DiskError, MirrorDir, MirrorDirError, MirrorWriter, MirroredLog};
@@ -17,6 +18,7 @@ use tracing::{error, info, warn};
 use super::{
     council::FollowedCouncil,
     fetch::{Getter, Source, SourceError},
+    peers::{Peers, Written},
     state::LogShown,
 };
 use crate::{
@@ -96,6 +98,14 @@ impl Worker<'_> {
             Some(council) => Follower::new(origin, council.clone(), times, count, head)?,
             None => Follower::new(origin, policy, times, count, head)?,
         };
+        let peers = Peers { dir: self.dir, log: self.log };
+        match peers.read() {
+            Ok(known) => self.remember(&known, &mut follower),
+            Err(failure) => {
+                error!(log = %self.log.origin(), error = %failure, "the peers of a log can't be read");
+            }
+        }
+        let mut written = Written::before(follower.sources());
         self.show(&follower, council.as_ref())?;
         loop {
             let now = UnixMillis(unix_millis());
@@ -133,6 +143,10 @@ impl Worker<'_> {
             }
             if is_news {
                 self.show(&follower, council.as_ref())?;
+                // What can't be written now is written with the next news.
+                if let Err(failure) = written.update(peers, follower.sources()) {
+                    warn!(log = %self.log.origin(), error = %failure, "how the sources fare can't be written");
+                }
             }
             if until == Until::Once && !follower.is_busy() {
                 return Ok(());
@@ -196,6 +210,17 @@ impl Worker<'_> {
         Ok(None)
     }
 
+    /// How the sources fared before the start: who rests goes on resting, and who was turned off is not
+    /// asked.
+    fn remember(&self, known: &PeerStore, follower: &mut Follower) {
+        for (place, source) in self.log.sources().iter().enumerate() {
+            let key = source.parse().ok().map(|address| PeerKey { bucket: Bucket::Sync, address });
+            if let Some(peer) = key.and_then(|key| known.peer(&key)) {
+                follower.remember(place, peer, UnixMillis(unix_millis()));
+            }
+        }
+    }
+
     /// The council that is followed, if one is.
     fn council(&self, writer: &MirrorWriter) -> Result<Option<FollowedCouncil>, WorkerError> {
         if !self.log.follows_council() {
@@ -210,6 +235,7 @@ impl Worker<'_> {
         shown.epoch = council.map(|council| council.known().epoch().0);
         shown.take(self.log, follower);
         shown.forks = self.dir.forks(self.log.origin())?.len();
+        shown.damaged_peers = self.dir.damaged_peers(self.log.origin())?.len();
         (self.show)(shown);
         Ok(())
     }
