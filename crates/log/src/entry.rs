@@ -96,8 +96,8 @@ pub struct PrivateCommitment {
     /// The digest of the sealed event, which holds a salt or other randomness of its own: so nobody
     /// who does not have the event can tell what the digest is of.
     pub commitment: Digest,
-    /// What those who share it look for: of all commitments with one tag the first in the log counts.
-    /// To all others it is random, and it is for each event that needs none.
+    /// By what those who share a secret recognise the commitment. To all others it is random, and it is
+    /// for each event that needs none.
     pub tag: Digest,
 }
 

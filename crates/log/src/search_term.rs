@@ -1,7 +1,6 @@
-//! By what an entry can be looked up: the digests of what it is about, who attests, the tag of what is
-//! private.
+//! By what an entry can be looked up: the digests of what it is about, and who attests.
 
-use alloc::{string::ToString, vec, vec::Vec};
+use alloc::{string::ToString, vec::Vec};
 
 use jurat_crypto::{Digest, Vkey};
 
@@ -14,8 +13,6 @@ pub enum SearchTerm {
     Subject(Digest),
     /// An attestor, by the SHA-256 digest of their vkey string.
     Attestor(Digest),
-    /// Private commitments with a tag.
-    Tag(Digest),
 }
 
 impl SearchTerm {
@@ -36,26 +33,24 @@ impl SearchTerm {
         terms
     }
 
-    /// The terms by which an encoded entry is found: none, if it is neither an attestation nor private.
+    /// The terms by which an encoded entry is found: none, if it is no attestation.
     #[must_use]
     pub fn of_entry(entry: &[u8]) -> Vec<Self> {
         match Entry::decode(entry) {
             Ok(Entry::Attestation(attestation)) => validate_attestation(&attestation)
                 .map(|statement| Self::of_attestation(&attestation, &statement))
                 .unwrap_or_default(),
-            Ok(Entry::PrivateCommitment(private)) => vec![Self::Tag(private.tag)],
             Ok(_) | Err(_) => Vec::new(),
         }
     }
 
-    /// The kind in one byte, 1 for subjects, 2 for attestors and 3 for tags, then the digest: an order for
+    /// The kind in one byte, 1 for subjects and 2 for attestors, then the digest: an order for
     /// indexes, the same as the type's own.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 33] {
         let (kind, digest) = match self {
             Self::Subject(digest) => (1, digest),
             Self::Attestor(digest) => (2, digest),
-            Self::Tag(digest) => (3, digest),
         };
         let mut bytes = [kind; 33];
         bytes[1..].copy_from_slice(digest.as_bytes());
@@ -65,6 +60,8 @@ impl SearchTerm {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use jurat_crypto::{KeyName, SignatureType, SigningKey};
 
     use super::*;

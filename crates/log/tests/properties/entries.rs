@@ -82,13 +82,13 @@ fn a_registry_operation_is_bytes() {
 }
 
 #[test]
-fn a_private_commitment_is_two_digests_and_is_found_by_its_tag() {
+fn a_private_commitment_is_two_digests() {
     let [commitment, tag] = [[7; 32], [9; 32]].map(Digest::from_bytes);
     let entry = Entry::PrivateCommitment(PrivateCommitment { commitment, tag });
     let bytes = entry.encode();
     assert_eq!(bytes, [&[1, 3][..], &[7; 32], &[9; 32]].concat());
     assert_eq!(Entry::decode(&bytes), Ok(entry));
-    assert_eq!(SearchTerm::of_entry(&bytes), [SearchTerm::Tag(tag)]);
+    assert_eq!(SearchTerm::of_entry(&bytes), []);
     assert_eq!(Entry::decode(&bytes[..33]), Err(EntryError::Truncated("commitment")));
     assert_eq!(Entry::decode(&bytes[..65]), Err(EntryError::Truncated("tag")));
     assert_eq!(Entry::decode(&[&*bytes, &[0]].concat()), Err(EntryError::AfterCommitment(1)));

@@ -51,7 +51,7 @@ impl CheckedEntry {
     #[must_use]
     pub fn commitment(private: PrivateCommitment) -> Self {
         let bytes = EntryBytes(Entry::PrivateCommitment(private).encode().into());
-        Self::new(bytes, vec![SearchTerm::Tag(private.tag)], Content::PrivateCommitment)
+        Self::new(bytes, Vec::new(), Content::PrivateCommitment)
     }
 
     /// Whether it is one.

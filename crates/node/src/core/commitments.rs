@@ -1,11 +1,9 @@
 //! What of a private event is ordered: a commitment and a tag, as an entry of the log.
 //!
 //! Everybody sees the entries and nobody what they are about. Those who have an event make its entry
-//! anew from it, and so find where it was ordered; those who share a secret agree by a tag made of it
-//! on which of several events was first.
+//! anew from it, and so find where it was ordered.
 
 use jurat_bulletin::PrivateEvent;
-use jurat_crypto::Digest;
 use jurat_log::{LeafIndex, PrivateCommitment};
 
 use super::LedgerError;
@@ -14,10 +12,6 @@ use super::LedgerError;
 pub trait CommitmentLog {
     /// Where a commitment is in the log; none while it is not ordered.
     fn place_of(&self, private: &PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError>;
-
-    /// The commitment that came first with a tag, and where it is; none while there is none. Once
-    /// there is one, it stays the first.
-    fn first_with(&self, tag: &Digest) -> Result<Option<(LeafIndex, Digest)>, LedgerError>;
 }
 
 /// The entry of an event that asks to be ordered.

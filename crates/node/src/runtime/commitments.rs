@@ -1,7 +1,6 @@
 //! Private commitments of this node: handed to the core, and found in the log.
 
-use jurat_crypto::Digest;
-use jurat_log::{Entry, LeafIndex, PrivateCommitment, SearchTerm};
+use jurat_log::{Entry, LeafIndex, PrivateCommitment};
 use jurat_store::LogReader;
 use tokio::sync::{mpsc, oneshot};
 
@@ -38,23 +37,13 @@ impl CommitmentLog for Commitments {
         let leaf = Entry::PrivateCommitment(*private).leaf_hash();
         self.reader.index_of(&leaf).map_err(|error| LedgerError(error.to_string()))
     }
-
-    fn first_with(&self, tag: &Digest) -> Result<Option<(LeafIndex, Digest)>, LedgerError> {
-        let failed = |error: jurat_store::LogError| LedgerError(error.to_string());
-        let found = self.reader.find(SearchTerm::Tag(*tag), LeafIndex::default(), 1).map_err(failed)?;
-        let Some(index) = found.first().copied() else { return Ok(None) };
-        match Entry::decode(&self.reader.entry(index).map_err(failed)?) {
-            Ok(Entry::PrivateCommitment(private)) => Ok(Some((index, private.commitment))),
-            _ => Err(LedgerError(format!("the index of tags names entry {index}, which has none"))),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{path::Path, sync::Arc};
 
-    use jurat_crypto::Seed;
+    use jurat_crypto::{Digest, Seed};
     use jurat_log::Origin;
     use jurat_pbft::{BatchTime, Now};
     use jurat_store::{DataDir, LogStore, MemFs};
@@ -112,22 +101,22 @@ mod tests {
     }
 
     #[test]
-    fn of_commitments_with_one_tag_the_first_in_the_log_counts() {
+    fn what_found_no_room_is_handed_in_again_and_nothing_is_logged_twice() {
         let mut solo = Solo::new();
         let [first, second, other] = [commitment(1, "a"), commitment(2, "a"), commitment(3, "b")];
-        assert_eq!(solo.log.first_with(&first.tag), Ok(None));
+        assert_eq!(solo.log.place_of(&first), Ok(None));
         solo.log.submit([other]);
         solo.log.submit([first]);
         solo.log.submit([second]);
         assert_eq!(solo.run(), 2, "the third found no room");
         let index = |index| LeafIndex::new(index).unwrap();
-        assert_eq!(solo.log.first_with(&first.tag), Ok(Some((index(1), first.commitment))));
+        assert_eq!(solo.log.place_of(&first), Ok(Some(index(1))));
         assert_eq!(solo.log.place_of(&second), Ok(None));
         // Handed in again; what is in the log is not.
         solo.log.submit([first, second, other]);
         assert_eq!(solo.run(), 1);
-        assert_eq!(solo.log.first_with(&first.tag), Ok(Some((index(1), first.commitment))));
-        assert_eq!(solo.log.first_with(&other.tag), Ok(Some((index(0), other.commitment))));
+        assert_eq!(solo.log.place_of(&first), Ok(Some(index(1))));
+        assert_eq!(solo.log.place_of(&other), Ok(Some(index(0))));
         assert_eq!(solo.log.place_of(&second), Ok(Some(index(2))));
         let moved = PrivateCommitment { tag: other.tag, ..second };
         assert_eq!(solo.log.place_of(&moved), Ok(None));

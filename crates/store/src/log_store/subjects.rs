@@ -89,7 +89,7 @@ pub(super) fn subjects_of(first: u64, entries: &[LogEntry]) -> Vec<(Digest, Leaf
 pub(super) fn subject(term: SearchTerm) -> Option<Digest> {
     match term {
         SearchTerm::Subject(digest) => Some(digest),
-        SearchTerm::Attestor(_) | SearchTerm::Tag(_) => None,
+        SearchTerm::Attestor(_) => None,
     }
 }
 

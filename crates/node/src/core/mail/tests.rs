@@ -13,11 +13,6 @@ impl CommitmentLog for Log {
         let index = self.0.iter().position(|logged| logged == private);
         Ok(index.map(|index| LeafIndex::new(index as u64).unwrap()))
     }
-
-    fn first_with(&self, tag: &Digest) -> Result<Option<(LeafIndex, Digest)>, LedgerError> {
-        let first = self.0.iter().find(|logged| logged.tag == *tag);
-        Ok(first.map(|first| (self.place_of(first).unwrap().unwrap(), first.commitment)))
-    }
 }
 
 const NOW: u32 = 1_700_000_000;
