@@ -5,8 +5,8 @@ use jurat::core::{CheckedEntry, EntryBytes, EntryRefusal, check_entries};
 use jurat_crypto::{Digest, Signature};
 use jurat_log::{
     Attestation, Entry, MAX_COUNCIL_CHANGE_BYTES, MAX_ENTRY_BYTES, MAX_OPERATION_ENTRY_BYTES, OpaqueChange,
-    OpaqueOperation, OrderedTime, PrivateCommitment, STATEMENT_PAYLOAD_TYPE, SearchTerm, Statement, Subject,
-    UnixMillis, is_refused, leaf_hash, refused_form, submitted_form, validate_attestation,
+    OpaqueOperation, OrderedTime, PrivateCommitment, STATEMENT_PAYLOAD_TYPE, Statement, Subject, UnixMillis,
+    is_refused, leaf_hash, refused_form, submitted_form, validate_attestation,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
