@@ -6,7 +6,7 @@ use crate::{
     command::CommandLine,
     root,
     steps::Step,
-    tools::{CARGO_DENY, CARGO_FUZZ, CXX, IPROUTE, Tool},
+    tools::{CARGO_DENY, CARGO_FUZZ, CXX, IPROUTE, TOR, Tool},
 };
 
 /// Something to ask of `cargo xtask`.
@@ -47,7 +47,7 @@ pub(crate) const TASKS: &[Task] = &[
     Task {
         name: "interop",
         arguments: "",
-        about: "foreign implementations: securesystemslib on envelopes, a reader of the log and a simple peer in Python",
+        about: "foreign implementations: securesystemslib on envelopes, a reader of the log and a simple peer in Python, Tor",
         run: Run::Steps(interop),
     },
     Task {
@@ -133,17 +133,19 @@ fn interop(arguments: &[String]) -> Result<Vec<Step>, String> {
     none(arguments)?;
     // Apart from what else is installed: nothing else may depend on it.
     let python = "target/interop/bin/python";
-    Ok(vec![
+    let mut steps = install(&[TOR]);
+    steps.extend([
         step("build", "cargo build --package jurat"),
         step("python", "python3 -m venv target/interop"),
         step("securesystemslib", &format!("{python} -m pip install --quiet securesystemslib[crypto]==1.6.0")),
         step("DSSE", &format!("{python} tests/interop/dsse.py {}", binary().display())),
         // In CI the suite may not be skipped; here it may not either.
         Step::new(
-            "independent reader",
+            "programs of others",
             with_binary("cargo test --package jurat-tests --test interop").env("CI", "1"),
         ),
-    ])
+    ]);
+    Ok(steps)
 }
 
 /// Not a release build: most of the time goes into signatures, which are optimised all the same, and

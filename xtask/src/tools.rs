@@ -21,6 +21,13 @@ pub(crate) const CARGO_FUZZ: Tool =
 pub(crate) const CXX: Tool =
     Tool { name: "g++", probe: "c++ --version", install: "apt-get install --yes g++" };
 
+/// Onion services for the nodes of a test.
+pub(crate) const TOR: Tool = Tool {
+    name: "tor",
+    probe: "tor --version",
+    install: "apt-get install --yes --no-install-recommends tor",
+};
+
 /// Networks for the nodes of a chaos run.
 pub(crate) const IPROUTE: Tool =
     Tool { name: "iproute2", probe: "ip -Version", install: "apt-get install --yes iproute2" };

@@ -1,9 +1,10 @@
-//! A reader in another language, written from `docs/formats.md` and the C2SP pages alone, agrees
-//! with what the nodes serve, and notices what was tampered with.
+//! Programs of others: a reader in another language, written from `docs/formats.md` and the C2SP pages
+//! alone, agrees with what the nodes serve, and notices what was tampered with; a simple peer; Tor.
 
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
 mod simple_peer;
+mod tor;
 
 use std::{
     env, fs,
@@ -22,7 +23,8 @@ fn python(program: &str) -> Option<Command> {
     let found = python.arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !found {
         assert!(env::var_os("CI").is_none(), "CI has no python3");
-        return skipped();
+        skipped("python3");
+        return None;
     }
     let mut command = Command::new("python3");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(program));
@@ -37,9 +39,8 @@ fn reader(log: &str, policy: &Path) -> Option<Finished> {
 }
 
 #[expect(clippy::print_stderr, reason = "a test that did nothing must say so")]
-fn skipped() -> Option<Command> {
-    eprintln!("SKIPPED: there is no python3, so nothing was checked by it");
-    None
+fn skipped(program: &str) {
+    eprintln!("SKIPPED: there is no {program}, so nothing was checked by it");
 }
 
 fn attest(council: &Council, member: usize, attestor: &Attestor, files: usize) {
