@@ -285,7 +285,9 @@ fn a_council_cosigns_its_own_receipts_for_the_time_of_quantum_computers() {
     let (log, urls) = (council.url(0), [0, 1, 2].map(|i| council.url(i)));
     let ask = |receipt: &std::path::Path| {
         let mut given = vec!["witness", "ask", path(receipt), "--log", &log, "--policy", path(&strict)];
-        urls.iter().for_each(|url| given.extend(["--witness", url]));
+        for url in &urls {
+            given.extend(["--witness", url]);
+        }
         jurat(given)
     };
     // The later one first: there is no order to keep to.

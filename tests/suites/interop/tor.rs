@@ -84,7 +84,7 @@ impl TorNetwork {
             .output()
             .unwrap();
         let listed = String::from_utf8(listed.stdout).unwrap();
-        let relay = listed.trim().strip_prefix(name).expect("a fingerprint").replace(' ', "");
+        let relay = listed.trim().strip_prefix(name).unwrap().replace(' ', "");
         let lines = format!(
             "SocksPort 0\nOrPort 127.0.0.1:{or_port}\nDirPort 127.0.0.1:{dir_port}\nAuthoritativeDirectory 1\n\
              V3AuthoritativeDirectory 1\nContactInfo nobody@example.com\nV3AuthVotingInterval 20\n\
