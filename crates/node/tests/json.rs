@@ -67,6 +67,7 @@ fn commands_print_what_the_page_shows() {
         ("jurat witness keys", vec![jurat(dir, "witness keys council/node-1 --json")]),
         ("jurat init --follow", vec![follower]),
         ("jurat peer list` and `add", vec![peers]),
+        ("jurat peer pull", vec![jurat(dir, &format!("peer pull {node} --to {node} --json"))]),
         ("jurat keygen", vec![key]),
         ("jurat council new", vec![founded]),
         ("jurat council policy", vec![jurat(dir, "council policy council --json")]),

@@ -1,4 +1,11 @@
-//! What simple peers use: records, proofs of growth, and handing records in.
+//! What simple peers use: records, proofs of growth, and handing records in; and `jurat peer pull`, which is
+//! one of them.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread,
+};
 
 use data_encoding::{BASE64, HEXLOWER};
 use jurat_crypto::Digest;
@@ -6,7 +13,7 @@ use jurat_log::{
     Attestation, ConsistencyProof, Entry, OrderedTime, PrivateCommitment, Tree, TreeSize, UnixMillis,
     leaf_hash,
 };
-use jurat_tests::{Answer, Council, Http, until_true};
+use jurat_tests::{Answer, Council, Http, jurat, path, until_true};
 use serde_json::{Value, json};
 
 use super::{JSON, NDJSON, WAIT, ana, assert_problem};
@@ -162,4 +169,83 @@ fn spans_and_bodies_that_make_no_sense_are_refused() {
     let long = json!([HEXLOWER.encode(&[0; 200_000])]);
     assert_eq!(push(http, &long).json()["accepted"], 0);
     assert_eq!(http.get("/status").unwrap().json()["log_size"], 4);
+}
+
+/// A simple peer that answers requests whose path begins so with that, whatever is asked for.
+fn liar(answers: &[(&'static str, Value)]) -> String {
+    let answers: Vec<_> = answers.iter().map(|(path, answer)| (*path, answer.to_string())).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut lines = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
+            let request = lines.next().unwrap_or_default();
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let answer = answers.iter().find(|(path, _)| request.starts_with(&format!("GET {path}")));
+            let (status, body) = answer.map_or(("404 Not Found", "{}"), |(_, body)| ("200 OK", body));
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close", body.len());
+            let _ = write!(client, "{head}\r\n\r\n{body}");
+        }
+    });
+    url
+}
+
+#[test]
+fn what_a_simple_peer_has_is_taken_into_another_log_once_it_is_shown_to_hold() {
+    let (from, to) = (Council::start(), Council::start());
+    let attest = |files: std::ops::Range<usize>| {
+        let lines = files.map(|i| ana().attest(&format!("file {i}")).to_envelope() + "\n");
+        let lines = lines.collect::<String>();
+        assert_eq!(from.http(0).post(WAIT, NDJSON, lines.as_bytes()).unwrap().status, 200);
+    };
+    attest(0..30);
+    assert_eq!(from.until_same_log(30), 30);
+    let (state, url) = (from.dir().join("peer.json"), to.url(0));
+    let pull = |peer: &str| jurat(["peer", "pull", peer, "--to", &url, "--state", path(&state), "--json"]);
+    let pulled = pull(&from.url(1)).success().json();
+    let root = from.status(1).unwrap()["root"].clone();
+    assert_eq!(pulled, json!({ "log_size": 30, "root": root, "accepted": 30, "refused": 0, "skipped": 0 }));
+    assert_eq!(to.until_same_log(30), 30);
+    assert_eq!(pull(&from.url(2)).success().json()["accepted"], 0);
+    attest(30..1100);
+    assert_eq!(from.until_same_log(1100), 1100);
+    assert_eq!(pull(&from.url(3)).success().json()["accepted"], 1070, "more than are asked for at once");
+    assert_eq!(to.until_same_log(1100), 1100);
+
+    let other = Digest::of(b"other").to_string();
+    let seen = std::fs::read(&state).unwrap();
+    let record = json!({ "start": 0, "records": [record("of nobody's log")] });
+    for (answers, code, why) in [
+        (vec![("/status", json!({ "log_size": 1100, "root": other }))], 1, "the log was rewritten"),
+        (
+            vec![
+                ("/status", json!({ "log_size": 1101, "root": other })),
+                ("/consistency-proof", json!({ "proof": [other] })),
+            ],
+            1,
+            "the log was rewritten",
+        ),
+        (vec![("/status", json!({ "log_size": 1101, "root": other }))], 3, "404"),
+        (vec![("/status", json!({ "log_size": 1101, "root": "?" }))], 3, "makes no sense"),
+        (vec![("/status", json!({ "log_size": u64::MAX, "root": other }))], 3, "makes no sense"),
+    ] {
+        let refused = pull(&liar(&answers));
+        assert_eq!(refused.code, Some(code), "{refused:?}");
+        assert!(refused.stderr.contains(why), "{refused:?}");
+    }
+    assert_eq!(std::fs::read(&state).unwrap(), seen);
+    // Nothing was seen before: what is claimed has to be made of what comes.
+    let status = ("/status", json!({ "log_size": 1, "root": other }));
+    for (records, code, why) in [
+        (record, 1, "the log was rewritten"),
+        (json!({ "start": 0, "records": [] }), 3, "instead of 1 to 1 from 0 on"),
+        (json!({ "start": 0, "records": ["AA==", "AA=="] }), 3, "instead of 1 to 1 from 0 on"),
+        (json!({ "start": 1, "records": ["AA=="] }), 3, "instead of 1 to 1 from 0 on"),
+        (json!({ "start": 0, "records": ["?"] }), 3, "makes no sense"),
+    ] {
+        let refused = jurat(["peer", "pull", &liar(&[status.clone(), ("/records", records)]), "--to", &url]);
+        assert_eq!(refused.code, Some(code), "{refused:?}");
+        assert!(refused.stderr.contains(why), "{refused:?}");
+    }
+    assert_eq!(to.status(0).unwrap()["log_size"], 1100, "nothing of it was taken");
 }

@@ -1,5 +1,7 @@
 //! `jurat peer`
 
+mod pull;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -32,6 +34,7 @@ pub(super) enum Command {
     Remove(RemoveArguments),
     List(ListArguments),
     Import(ImportArguments),
+    Pull(pull::Arguments),
 }
 
 /// Which log's.
@@ -173,6 +176,7 @@ pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
         Command::Remove(arguments) => remove(arguments, output),
         Command::List(arguments) => list(&arguments.log, output),
         Command::Import(arguments) => import(arguments, output),
+        Command::Pull(arguments) => pull::run(arguments, output),
     }
 }
 
