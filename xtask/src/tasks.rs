@@ -232,7 +232,7 @@ fn step(name: &str, line: &str) -> Step {
 }
 
 fn install(tools: &[Tool]) -> Vec<Step> {
-    tools.iter().filter_map(Tool::install_if_missing).collect()
+    tools.iter().flat_map(Tool::install_if_missing).collect()
 }
 
 fn none(arguments: &[String]) -> Result<(), String> {

@@ -33,11 +33,17 @@ pub(crate) const IPROUTE: Tool =
     Tool { name: "iproute2", probe: "ip -Version", install: "apt-get install --yes iproute2" };
 
 impl Tool {
-    /// The step that installs the tool, if it is missing.
-    pub(crate) fn install_if_missing(&self) -> Option<Step> {
+    /// The steps that install the tool, if it is missing.
+    pub(crate) fn install_if_missing(&self) -> Vec<Step> {
         if CommandLine::new(self.probe).succeeds() {
-            return None;
+            return Vec::new();
         }
-        Some(Step::new(format!("install {}", self.name), CommandLine::new(self.install)))
+        let mut steps = Vec::new();
+        if self.install.starts_with("apt-get ") {
+            // Where no package was looked for yet, none is known.
+            steps.push(Step::new("package lists", CommandLine::new("apt-get update")));
+        }
+        steps.push(Step::new(format!("install {}", self.name), CommandLine::new(self.install)));
+        steps
     }
 }
