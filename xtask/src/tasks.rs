@@ -135,15 +135,12 @@ fn interop(arguments: &[String]) -> Result<Vec<Step>, String> {
     let python = "target/interop/bin/python";
     let mut steps = install(&[TOR]);
     steps.extend([
-        step("build", "cargo build --package jurat"),
+        step("build", "cargo build --workspace --all-targets"),
         step("python", "python3 -m venv target/interop"),
         step("securesystemslib", &format!("{python} -m pip install --quiet securesystemslib[crypto]==1.6.0")),
         step("DSSE", &format!("{python} tests/interop/dsse.py {}", binary().display())),
         // In CI the suite may not be skipped; here it may not either.
-        Step::new(
-            "programs of others",
-            with_binary("cargo test --package jurat-tests --test interop").env("CI", "1"),
-        ),
+        Step::new("programs of others", with_binary("cargo test --workspace --test interop").env("CI", "1")),
     ]);
     Ok(steps)
 }
