@@ -6,7 +6,8 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use jurat_tests::{Attestor, Council, Process, jurat, path, until};
@@ -18,6 +19,10 @@ use super::{attest, skipped};
 const AUTHORITIES: usize = 3;
 /// Ways to an onion service take more relays than there are authorities.
 const RELAYS: usize = 4;
+
+/// How long a Tor network may take to come up. Relays that miss the first consensus are in the next, and
+/// services announce themselves anew with it.
+const TOR_PATIENCE: Duration = Duration::from_mins(5);
 
 /// A Tor network, which ends with this.
 struct TorNetwork {
@@ -173,7 +178,11 @@ fn a_council_and_its_mirror_meet_over_onion_services_of_a_real_tor() {
     let mut tor = TorNetwork::start();
     let names = tor.offer(&addresses);
     let proxy = tor.proxy();
-    until("the onion services to be reached", || reaches(proxy, &names[5]));
+    let started = Instant::now();
+    while let Err(error) = reaches(proxy, &names[5]) {
+        assert!(started.elapsed() < TOR_PATIENCE, "no onion service is reached: {error}");
+        thread::sleep(Duration::from_millis(200));
+    }
 
     for i in 0..4 {
         council.run_with(i, |command| {
