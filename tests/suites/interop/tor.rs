@@ -92,8 +92,8 @@ impl TorNetwork {
         let relay = listed.trim().strip_prefix(name).unwrap().replace(' ', "");
         let lines = format!(
             "SocksPort 0\nOrPort 127.0.0.1:{or_port}\nDirPort 127.0.0.1:{dir_port}\nAuthoritativeDirectory 1\n\
-             V3AuthoritativeDirectory 1\nContactInfo nobody@example.com\nV3AuthVotingInterval 20\n\
-             V3AuthVoteDelay 4\nV3AuthDistDelay 4\nTestingV3AuthInitialVotingInterval 5\n\
+             V3AuthoritativeDirectory 1\nContactInfo nobody@example.com\nV3AuthVotingInterval 10\n\
+             V3AuthVoteDelay 2\nV3AuthDistDelay 2\nTestingV3AuthInitialVotingInterval 5\n\
              TestingV3AuthInitialVoteDelay 2\nTestingV3AuthInitialDistDelay 2\nTestingDirAuthVoteGuard *\n\
              TestingDirAuthVoteHSDir *\nTestingDirAuthVoteExit *\nTestingMinExitFlagThreshold 0\n\
              MinUptimeHidServDirectoryV2 0\n"
