@@ -33,7 +33,6 @@ pub use accusation::judge_evidence;
 pub use bulletin_sender::{BULLETIN_SENDER, BulletinSender, SenderRefusal, sender_body, trust_of_node};
 pub use bulletins::{BulletinEffects, BulletinExchange, BulletinMessage, ExchangeCounts, PersistedPosting};
 pub use checking::{CheckedEntry, EntryRefusal, check_entries};
-pub use commitments::CommitmentLog;
 pub use cosigning::MemberSignatures;
 pub use council_change::{ChangeRefusal, CouncilChange, MembershipChange};
 pub use council_history::{

@@ -4,15 +4,7 @@
 //! anew from it, and so find where it was ordered.
 
 use jurat_bulletin::PrivateEvent;
-use jurat_log::{LeafIndex, PrivateCommitment};
-
-use super::LedgerError;
-
-/// What the log says about private commitments: the same at all members, once it is executed.
-pub trait CommitmentLog {
-    /// Where a commitment is in the log; none while it is not ordered.
-    fn place_of(&self, private: &PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError>;
-}
+use jurat_log::PrivateCommitment;
 
 /// The entry of an event that asks to be ordered.
 pub(super) fn entry_of(event: &PrivateEvent) -> Option<PrivateCommitment> {

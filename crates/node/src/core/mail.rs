@@ -21,7 +21,7 @@ use jurat_crypto::{
 use jurat_log::{LeafIndex, PrivateCommitment};
 use rand::{Rng, RngExt as _, rngs::StdRng};
 
-use super::{CommitmentLog, LedgerError, commitments::entry_of};
+use super::{LedgerError, commitments::entry_of};
 
 /// How long a prekey is used, in seconds.
 pub const PREKEY_LIFE: u32 = 24 * 3600;
@@ -380,15 +380,18 @@ impl MailExchange {
     }
 
     /// The letters that wait for this node's reader, opened: of those that ask to be ordered only what the
-    /// log has commitments to.
-    pub fn inbox(&self, log: &impl CommitmentLog) -> Result<Vec<WaitingLetter>, LedgerError> {
+    /// log has commitments to, as `place_of` says.
+    pub fn inbox(
+        &self,
+        place_of: impl Fn(&PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError>,
+    ) -> Result<Vec<WaitingLetter>, LedgerError> {
         let mut filed: Vec<_> = self.inbox.iter().collect();
         filed.sort_by_key(|(_, filed)| (filed.time, filed.sequence));
         let mut letters = Vec::new();
         for (id, filed) in filed {
             let ordered = match filed.order {
                 None => None,
-                Some(order) => match log.place_of(&order)? {
+                Some(order) => match place_of(&order)? {
                     Some(index) => Some((order, index)),
                     None => continue,
                 },

@@ -5,7 +5,7 @@ use jurat_store::LogReader;
 use tokio::sync::{mpsc, oneshot};
 
 use super::driver::Request;
-use crate::core::{CheckedEntry, CommitmentLog, LedgerError};
+use crate::core::{CheckedEntry, LedgerError};
 
 /// The way into the log for what this node commits to.
 pub(crate) struct Commitments {
@@ -30,10 +30,9 @@ impl Commitments {
             let _ = self.requests.try_send(Request::Submit(entries, oneshot::channel().0));
         }
     }
-}
 
-impl CommitmentLog for Commitments {
-    fn place_of(&self, private: &PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError> {
+    /// Where a commitment is in the log; none while it is not ordered.
+    pub(crate) fn place_of(&self, private: &PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError> {
         let leaf = Entry::PrivateCommitment(*private).leaf_hash();
         self.reader.index_of(&leaf).map_err(|error| LedgerError(error.to_string()))
     }

@@ -5,12 +5,12 @@ use rand::SeedableRng;
 
 use super::*;
 
-/// A log of private commitments, in their order.
-struct Log(Vec<PrivateCommitment>);
-
-impl CommitmentLog for Log {
-    fn place_of(&self, private: &PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError> {
-        let index = self.0.iter().position(|logged| logged == private);
+/// Where a commitment is in a log of these.
+fn in_log(
+    log: &[PrivateCommitment],
+) -> impl Fn(&PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError> {
+    |private| {
+        let index = log.iter().position(|logged| logged == private);
         Ok(index.map(|index| LeafIndex::new(index as u64).unwrap()))
     }
 }
@@ -61,7 +61,7 @@ fn send_as(
 
 /// What waits, with nothing in the log.
 fn inbox(member: &Member) -> Vec<WaitingLetter> {
-    member.mail.inbox(&Log(Vec::new())).unwrap()
+    member.mail.inbox(in_log(&[])).unwrap()
 }
 
 fn read(member: &Member) -> Vec<String> {
@@ -240,9 +240,9 @@ fn a_letter_that_asks_for_it_is_shown_once_its_own_commitment_is_in_the_log() {
     let PrivateCommitment { commitment, tag } = order;
     let other = Digest::of(b"other");
     let others = [PrivateCommitment { commitment: other, tag }, PrivateCommitment { commitment, tag: other }];
-    assert!(ben.mail.inbox(&Log(others.to_vec())).unwrap().is_empty(), "another's commitment is none to it");
-    let log = Log([others[0], order].to_vec());
-    let letters = ben.mail.inbox(&log).unwrap();
+    assert!(ben.mail.inbox(in_log(&others)).unwrap().is_empty(), "another's commitment is none to it");
+    let log = [others[0], order];
+    let letters = ben.mail.inbox(in_log(&log)).unwrap();
     assert_eq!(letters[0].ordered, Some((order, LeafIndex::new(1).unwrap())));
     // Two that are alike have nothing in common.
     ann.mail.filed_by(&ben.key, &sent.id);
@@ -259,5 +259,5 @@ fn a_letter_that_asks_for_it_is_shown_once_its_own_commitment_is_in_the_log() {
     restored.wake(UnixSeconds(NOW + MAIL_LIFE + 1));
     ben.mail.wake(UnixSeconds(NOW + INBOX_LIFE + 1));
     assert_eq!(restored.orders().chain(ben.mail.orders()).count(), 0);
-    assert!(ben.mail.inbox(&log).unwrap().is_empty());
+    assert!(ben.mail.inbox(in_log(&log)).unwrap().is_empty());
 }

@@ -37,7 +37,7 @@ impl Keeper {
                 }
             }
             OwnerRequest::Inbox => {
-                let letters = match exchange.mail().inbox(&self.commitments) {
+                let letters = match exchange.mail().inbox(|private| self.commitments.place_of(private)) {
                     Ok(letters) => letters,
                     Err(error) => return refused(&error),
                 };
