@@ -368,13 +368,8 @@ impl Shown {
             (true, false) => "UNHEALTHY",
         };
         let mut text = format!("{}  {health}", self.address);
-        let words = [
-            format!("{:?}", self.bucket),
-            self.transport.clone(),
-            format!("{:?}", self.source),
-            format!("{:?}", self.role),
-        ];
-        text += &format!("\n  {}", words.join(", ").to_lowercase());
+        let words = [name(self.bucket), self.transport.clone(), name(self.source), name(self.role)];
+        text += &format!("\n  {}", words.join(", "));
         if let Some(time) = self.last_sync_ok.as_ref().or(self.last_push_ok.as_ref()) {
             text += &format!("\n  last success  {time}");
         }
@@ -389,6 +384,11 @@ impl Shown {
         }
         text
     }
+}
+
+/// By the name that it has in JSON.
+fn name(word: impl Serialize) -> String {
+    serde_json::to_value(word).ok().and_then(|name| name.as_str().map(Into::into)).unwrap_or_default()
 }
 
 impl From<Use> for Bucket {

@@ -59,11 +59,11 @@ impl Peers<'_> {
     ) -> Result<T, PeersError> {
         let origin = self.log.origin();
         let mut lock = self.dir.lock_peers(origin)?;
-        for _ in 0..LOOKS {
-            if lock.is_none() {
-                sleep(LOOK);
-                lock = self.dir.lock_peers(origin)?;
-            }
+        let mut looks = 0;
+        while lock.is_none() && looks < LOOKS {
+            sleep(LOOK);
+            looks += 1;
+            lock = self.dir.lock_peers(origin)?;
         }
         let _lock = lock.ok_or(PeersError::Busy)?;
         let bytes = self.dir.peers(origin)?;
