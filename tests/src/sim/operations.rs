@@ -1,5 +1,5 @@
-//! What clients hand in besides attestations: private commitments, and registry operations. What those come to depends on the order: some are refused when it
-//! is their turn, and members must agree on which.
+//! What clients hand in besides attestations: private commitments, and registry operations. What those
+//! come to depends on the order: some are refused when it is their turn, and members must agree on which.
 
 use jurat_crypto::{Digest, KeyUse, SigningKey};
 use jurat_log::{Entry, OpaqueOperation, PrivateCommitment};
