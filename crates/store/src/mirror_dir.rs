@@ -281,6 +281,11 @@ impl MirrorDir {
         Ok(names.iter().filter_map(|name| self.read_log(&self.root.join(name)).transpose()).collect())
     }
 
+    /// A log as it was added, with its sources of now; none if it was not.
+    pub fn log(&self, origin: &Origin) -> Result<Option<MirroredLog>, MirrorDirError> {
+        self.read_log(&self.dir_of(origin))
+    }
+
     /// Takes up the copy of a log, to write to it.
     pub fn open(&self, origin: &Origin) -> Result<MirrorWriter, MirrorDirError> {
         let log = self.dir_of(origin);

@@ -91,13 +91,16 @@ impl Peers<'_> {
         takers.map(|(key, _)| key.address.to_string()).collect()
     }
 
-    /// What the file says; without one, what the operator named as sources.
+    /// What the file says, and whatever the log's sources are besides, which the operator named.
     fn known(self, file: Option<&[u8]>) -> Result<PeerStore, PeerFileError> {
         let mut peers = match file {
             Some(file) => PeerStore::from_file(file)?,
             None => PeerStore::new(),
         };
-        for address in self.log.sources().iter().filter_map(|source| source.parse().ok()) {
+        // As they are by now: who has read them earlier must not bring back what was removed since.
+        let log = self.dir.log(self.log.origin()).ok().flatten();
+        let sources = log.iter().flat_map(MirroredLog::sources);
+        for address in sources.filter_map(|source| source.parse().ok()) {
             let key = PeerKey { bucket: Bucket::Sync, address };
             if peers.peer(&key).is_none() {
                 // There are few sources, and the store takes whatever the operator names.
@@ -166,5 +169,38 @@ impl Written {
         })?;
         self.0 = written;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::Arc};
+
+    use jurat_crypto::{KeyName, SignatureType, SigningKey, Vkey};
+    use jurat_log::Policy;
+    use jurat_store::MemFs;
+
+    use super::*;
+
+    #[test]
+    fn who_read_the_sources_earlier_does_not_bring_back_a_removed_peer() {
+        let key = SigningKey::from_seed(&[1; 32]).verifying_key();
+        let vkey = Vkey::new(KeyName::new("log.example").unwrap(), SignatureType::Ed25519, key);
+        let policy = Policy::parse(format!("log {vkey}\nquorum none\n").as_bytes()).unwrap();
+        let [first, second] = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
+        let before = MirroredLog::new(policy, vec![first.clone(), second.clone()]).unwrap();
+        let dir = MirrorDir::new(Arc::new(MemFs::new()), Path::new("/mirrors"));
+        dir.add(&before, &[]).unwrap();
+        let worker = Peers { dir: &dir, log: &before };
+        worker.change(|_| Ok(())).unwrap();
+        assert_eq!(worker.read().unwrap().iter().count(), 2);
+
+        let after = before.clone().read_from(vec![second]).unwrap();
+        dir.put_sources(&after).unwrap();
+        let key = PeerKey { bucket: Bucket::Sync, address: first.parse().unwrap() };
+        Peers { dir: &dir, log: &after }.change(|peers| Ok(peers.remove(&key))).unwrap().unwrap();
+        // The worker has not noticed yet, and writes down how the old sources fare.
+        worker.change(|_| Ok(())).unwrap();
+        assert_eq!(worker.read().unwrap().iter().count(), 1);
     }
 }
