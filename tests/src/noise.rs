@@ -53,6 +53,16 @@ pub struct Link {
     pub stream: TcpStream,
     key: [u8; 32],
     nonce: u64,
+    hears_with: [u8; 32],
+}
+
+/// An established link's receiving half.
+pub struct Hearing {
+    stream: TcpStream,
+    key: [u8; 32],
+    nonce: u64,
+    /// The stream of frames, as far as it came and was not taken.
+    plain: Vec<u8>,
 }
 
 impl Initiator {
@@ -73,8 +83,8 @@ impl Initiator {
         (Handshake { state, ephemeral }, framed(public.as_bytes()))
     }
 
-    /// The third message, with its length, and the key to send with.
-    pub fn finish(&self, handshake: Handshake, second: &[u8]) -> Result<(Vec<u8>, [u8; 32]), Refused> {
+    /// The third message, with its length, and the keys to send and to hear with.
+    pub fn finish(&self, handshake: Handshake, second: &[u8]) -> Result<(Vec<u8>, [[u8; 32]; 2]), Refused> {
         let Handshake { mut state, ephemeral } = handshake;
         let theirs: [u8; 32] = second[..32].try_into().expect("32 bytes");
         state.mix_hash(&theirs);
@@ -92,8 +102,8 @@ impl Initiator {
         let signature = STATIC_KEY.sign(&link, self.vouches_for, public.as_bytes());
         let identity = [link.verifying_key().as_bytes().as_slice(), &signature.to_bytes()].concat();
         third.extend(state.encrypt(&identity));
-        let (sends, _) = expand(&state.chaining, &[]);
-        Ok((framed(&third), sends))
+        let (sends, hears) = expand(&state.chaining, &[]);
+        Ok((framed(&third), [sends, hears]))
     }
 
     /// The whole handshake.
@@ -101,9 +111,9 @@ impl Initiator {
         let (handshake, first) = self.begin();
         stream.write_all(&first).expect("a first message goes out");
         let second = read_message(&mut stream).expect("a second message");
-        let (third, key) = self.finish(handshake, &second)?;
+        let (third, [key, hears_with]) = self.finish(handshake, &second)?;
         stream.write_all(&third).expect("a third message goes out");
-        Ok(Link { stream, key, nonce: 0 })
+        Ok(Link { stream, key, nonce: 0, hears_with })
     }
 }
 
@@ -155,6 +165,31 @@ impl Link {
         let length = u32::try_from(frame.len()).expect("a frame fits");
         let plain = [&length.to_be_bytes(), frame].concat();
         plain.chunks(60_000).try_for_each(|part| self.send(part))
+    }
+
+    /// What the other end says on this link, from its first word on.
+    pub fn hearing(&self) -> io::Result<Hearing> {
+        let stream = self.stream.try_clone()?;
+        Ok(Hearing { stream, key: self.hears_with, nonce: 0, plain: Vec::new() })
+    }
+}
+
+impl Hearing {
+    /// The next frame, as soon as it is there; an error once the link has ended.
+    pub fn next_frame(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some((length, rest)) = self.plain.split_first_chunk()
+                && let Some(frame) = rest.get(..u32::from_be_bytes(*length) as usize)
+            {
+                let frame = frame.to_vec();
+                self.plain.drain(..4 + frame.len());
+                return Ok(frame);
+            }
+            let sealed = read_message(&mut self.stream)?;
+            let plain = cipher(&self.key).decrypt(&nonce(self.nonce).into(), sealed.as_slice());
+            self.plain.extend(plain.expect("what a node sends decrypts"));
+            self.nonce += 1;
+        }
     }
 }
 

@@ -179,6 +179,18 @@ fn nonces_are_unsigned() {
     for nonce in [0x7fff_ffff, 0x8000_0000, u32::MAX] {
         let bulletin = posting(NOW, 0).bulletin.with_nonce(nonce);
         assert_eq!(Bulletin::decode(&bulletin.encode()).unwrap().nonce(), nonce);
+        // One content in eight has its work done by just this nonce; no other content is taken with it.
+        let mut taken = 0;
+        for content in 0..64_u8 {
+            let bulletin =
+                Bulletin::new(Topic::beacon().id(), UnixSeconds(NOW), nonce, vec![content]).unwrap();
+            let posting = Posting { effort: EFFORT, bulletin };
+            let is_stamped = posting.subject(&rules()).is_stamped(nonce, &rules().work);
+            let received = board().receive(UnixSeconds(NOW), &posting.encode(), STRANGER).map(|_| ());
+            assert_eq!(received, if is_stamped { Ok(()) } else { Err(Refusal::NoWork) });
+            taken += u32::from(is_stamped);
+        }
+        assert!(taken > 0, "nonce {nonce:#x}");
     }
 }
 

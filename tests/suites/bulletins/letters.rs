@@ -1,13 +1,8 @@
 //! Sealed messages: they arrive once, and nobody else can read them anywhere.
 
 use std::{
-    fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    os::unix::{fs::PermissionsExt, net::UnixStream},
-    path::Path,
-    sync::{Arc, Mutex},
-    thread,
+    os::unix::net::UnixStream,
 };
 
 use data_encoding::BASE64;
@@ -17,19 +12,19 @@ use jurat_tests::{Council, Finished, jurat, path, stamped_posting, topic, unix_s
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
-use super::{post, read, refused, rules};
+use super::{capture::holds, post, read, refused, rules};
 
-const SECRET: &str = "the envelope is under the third stone";
+pub(super) const SECRET: &str = "quince marmalade under the third flagstone";
 
-fn dir(council: &Council, member: usize) -> &str {
+pub(super) fn dir(council: &Council, member: usize) -> &str {
     path(&council.members()[member].dir)
 }
 
-fn send(council: &Council, from: usize, to: usize, text: &str) -> Finished {
+pub(super) fn send(council: &Council, from: usize, to: usize, text: &str) -> Finished {
     send_with(council, from, to, text, &[])
 }
 
-fn send_with(council: &Council, from: usize, to: usize, text: &str, options: &[&str]) -> Finished {
+pub(super) fn send_with(council: &Council, from: usize, to: usize, text: &str, options: &[&str]) -> Finished {
     let to = &council.members()[to].name;
     let send = ["dm", "send", dir(council, from), "--to", to, "--text", text, "--json"];
     jurat(send.iter().chain(options))
@@ -37,7 +32,7 @@ fn send_with(council: &Council, from: usize, to: usize, text: &str, options: &[&
 
 /// Sends as soon as the recipient's prekey is known.
 #[track_caller]
-fn sent(council: &Council, from: usize, to: usize, text: &str) {
+pub(super) fn sent(council: &Council, from: usize, to: usize, text: &str) {
     until("a prekey", || {
         let sent = send(council, from, to, text);
         if sent.code == Some(0) { Ok(()) } else { Err(sent.stderr) }
@@ -45,12 +40,12 @@ fn sent(council: &Council, from: usize, to: usize, text: &str) {
 }
 
 /// What waits for a node's reader, without reading it away.
-fn inbox(council: &Council, member: usize) -> Vec<Value> {
+pub(super) fn inbox(council: &Council, member: usize) -> Vec<Value> {
     jurat(["dm", "inbox", dir(council, member), "--keep", "--json"]).success().json_lines()
 }
 
 #[track_caller]
-fn until_arrived(council: &Council, member: usize, from: usize, text: &str) {
+pub(super) fn until_arrived(council: &Council, member: usize, from: usize, text: &str) {
     let letter = until("a letter", || inbox(council, member).into_iter().next().ok_or("none".into()));
     assert_eq!(letter["from"], council.members()[from].name.as_str());
     assert_eq!(letter["content"], BASE64.encode(text.as_bytes()));
@@ -106,91 +101,6 @@ fn a_message_to_who_is_down_arrives_when_it_is_back_though_its_sender_is_gone() 
     council.until_connected();
     until_true("the sender to hear of it", || council.metric(0, "jurat_mail_spooled") == 0);
     assert_eq!(inbox(&council, 3).len(), 1);
-}
-
-/// Passes a connection on to another address, and keeps every byte of both directions.
-fn listen_in(to: String) -> (String, Arc<Mutex<Vec<u8>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, heard) = (listener.local_addr().unwrap().to_string(), Arc::new(Mutex::new(Vec::new())));
-    let keep = heard.clone();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (Ok(near), Ok(far)) = (stream, TcpStream::connect(&to)) else { continue };
-            for (mut from, mut to) in [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))]
-                .map(|(from, to)| (from.unwrap(), to.unwrap()))
-            {
-                let keep = keep.clone();
-                thread::spawn(move || {
-                    let mut buffer = [0; 4096];
-                    while let Ok(length @ 1..) = from.read(&mut buffer) {
-                        keep.lock().unwrap().extend_from_slice(&buffer[..length]);
-                        if to.write_all(&buffer[..length]).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        }
-    });
-    (address, heard)
-}
-
-/// Whether bytes hold a text, as it is or in base64, however it is aligned there.
-fn holds(bytes: &[u8], text: &str) -> bool {
-    // Whatever stands before and after changes the characters at both ends.
-    let encoded = (0..3).map(|shift| BASE64.encode(&[&vec![0; shift], text.as_bytes()].concat()));
-    let inside =
-        encoded.filter_map(|encoded| Some(encoded.get(4..encoded.len().checked_sub(4)?)?.to_owned()));
-    let parts = inside.filter(|part| part.len() >= 8).chain([text.to_owned()]);
-    parts.into_iter().any(|part| bytes.windows(part.len()).any(|found| found == part.as_bytes()))
-}
-
-fn files(dir: &Path, look: &mut impl FnMut(&Path, &[u8])) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_dir() {
-            files(&path, look);
-        } else if kind.is_file() {
-            look(&path, &fs::read(&path).unwrap());
-        }
-    }
-}
-
-#[test]
-fn nothing_of_a_message_is_readable_on_any_disk_or_wire() {
-    assert!(holds(format!("..{}", BASE64.encode(format!("a{SECRET}").as_bytes())).as_bytes(), SECRET));
-    let council = Council::found();
-    // Node 1 dials node 2: through an ear.
-    let peer = council.members()[1].peer.to_string();
-    let (address, heard) = listen_in(peer.clone());
-    let config = council.members()[0].dir.join("node.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    assert!(text.contains(&peer));
-    fs::write(&config, text.replace(&peer, &address)).unwrap();
-    (0..4).for_each(|member| council.run(member));
-    council.until_connected();
-    sent(&council, 0, 1, SECRET);
-    until_arrived(&council, 1, 0, SECRET);
-    let wire = heard.lock().unwrap().clone();
-    assert!(wire.len() > 2_000, "only {} bytes were heard", wire.len());
-    assert!(!holds(&wire, SECRET) && !holds(&wire, &council.members()[0].name));
-    let mut looked = 0;
-    for member in council.members() {
-        files(&member.dir, &mut |file, bytes| {
-            looked += 1;
-            assert!(!holds(bytes, SECRET), "{}", file.display());
-            let is_mail = file.file_name().unwrap() == "bulletins.redb";
-            assert!(!is_mail || !holds(bytes, "node-1"), "a name in {}", file.display());
-        });
-        let private = member.dir.join("data/owner");
-        assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o700);
-        for secret in fs::read_dir(private.join("prekeys")).unwrap() {
-            assert_eq!(secret.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        }
-    }
-    assert!(looked >= 32, "only {looked} files");
-    assert!((0..4).all(|member| !holds(council.log(member).as_bytes(), SECRET)));
 }
 
 #[test]

@@ -3,11 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+mod capture;
+mod eavesdropper;
 mod hostile;
+mod hostile_letters;
 mod letters;
 mod passing;
 mod prices;
 mod reading;
+mod saying_again;
 
 use jurat_bulletin::Rules;
 use jurat_tests::{Answer, Council, stamped_posting, topic, unix_seconds, until};

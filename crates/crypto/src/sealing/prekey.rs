@@ -187,6 +187,23 @@ mod tests {
     }
 
     #[test]
+    fn a_prekey_of_small_order_or_second_spelling_is_refused_though_its_owner_signed_it() {
+        let owner = SigningKey::from_seed(&[1; 32]);
+        let with_key = |key: [u8; 32], from: u32, until: u32| {
+            let body = [key.as_slice(), &from.to_be_bytes(), &until.to_be_bytes()].concat();
+            let signature = PREKEY.sign(&owner, NETWORK, &body).to_bytes();
+            SignedPrekey::decode(&[owner.verifying_key().as_bytes(), &*body, &signature].concat(), NETWORK)
+        };
+        let good = *SealingKey::from_bytes(&[5; 32]).public().as_bytes();
+        assert!(with_key(good, 100, 200).is_ok());
+        assert_eq!(with_key([0; 32], 100, 200), Err(PrekeyError::Key(SealingKeyError::SmallOrder)));
+        let mut spelled = good;
+        spelled[31] |= 0x80;
+        assert_eq!(with_key(spelled, 100, 200), Err(PrekeyError::Key(SealingKeyError::NonCanonical)));
+        assert_eq!(with_key(good, 200, 199), Err(PrekeyError::Times { from: 200, until: 199 }));
+    }
+
+    #[test]
     fn erased_secrets_are_gone_and_the_ring_is_bounded() {
         let mut ring = PrekeyRing::default();
         for i in 0..MAX_PREKEYS {

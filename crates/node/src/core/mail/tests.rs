@@ -1,5 +1,7 @@
 //! Letters that arrive, once, and those that don't.
 
+mod refusals;
+
 use jurat_crypto::{NetworkId, SealingKey};
 use rand::SeedableRng;
 
