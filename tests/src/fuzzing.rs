@@ -12,6 +12,7 @@ mod compat;
 mod configuration;
 mod councils;
 mod entries;
+mod exchange;
 mod fixtures;
 mod forge;
 mod gates;
@@ -20,6 +21,7 @@ mod journal;
 mod keys;
 mod member;
 mod notes;
+mod owner;
 mod post_quantum;
 mod receipts;
 mod reconciling;
@@ -238,6 +240,13 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "snapshot", body: registry::snapshot, seeds: registry::snapshot_seeds, memory: DECODER },
     Target { name: "replica", body: replica::replica, seeds: replica::replica_seeds, memory: MACHINE },
+    Target {
+        name: "exchange",
+        body: exchange::exchange_of_bulletins,
+        seeds: exchange::exchange_seeds,
+        memory: MACHINE,
+    },
+    Target { name: "owner_request", body: owner::request, seeds: owner::request_seeds, memory: DECODER },
     Target { name: "member", body: member::member, seeds: member::member_seeds, memory: MACHINE },
 ];
 

@@ -40,7 +40,8 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub(crate) use bulletins::{OwnerAnswer, OwnerRequest, socket as owner_socket};
+pub use bulletins::OwnerRequest;
+pub(crate) use bulletins::{OwnerAnswer, socket as owner_socket};
 pub(crate) use clock::unix_millis;
 pub use config::{
     BulletinConfig, Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles,

@@ -107,7 +107,8 @@ fn send(link: &mut Link, message: BulletinMessage) {
     link.send_frame(&codec::encode(&Frame::Bulletins(message))).unwrap();
 }
 
-fn body(posting: &[u8]) -> BulletinMessage {
+/// A posting as it is spread.
+pub(super) fn body(posting: &[u8]) -> BulletinMessage {
     BulletinMessage::Spread(SpreadMessage::Body { body: posting.into(), hops: 0, pulled: false })
 }
 

@@ -11,6 +11,7 @@ use jurat_tests::{Council, jurat, stamped_posting, topic, unix_seconds, until, u
 
 use super::{
     eavesdropper::Eavesdropper,
+    hostile::body,
     letters::{SECRET, dir, inbox, send_with, sent},
     posted, refused, rules, until_read,
 };
@@ -52,8 +53,7 @@ fn say_it_all_again(council: &Council, heard: &[Vec<u8>], bulletins: &mut Vec<St
         }
         let end = format!("the end of what was said again to {node}, of {}", bulletins.len());
         let posting = stamped_posting(&rules(council), topic("weather"), unix_seconds(), end.as_bytes(), 7);
-        let body = SpreadMessage::Body { body: posting.into(), hops: 0, pulled: false };
-        hostile.say(&BulletinMessage::Spread(body));
+        hostile.say(&body(&posting));
         bulletins.push(end);
         bulletins.sort();
         let expected: Vec<&str> = bulletins.iter().map(String::as_str).collect();

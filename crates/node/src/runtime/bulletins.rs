@@ -38,7 +38,8 @@ use crate::{
     codec,
     core::{BulletinEffects, BulletinExchange, BulletinMessage, Frame, MailRow},
 };
-pub(crate) use owner::{LetterJson, OwnerAnswer, OwnerRequest, SentJson, listen, serve, socket};
+pub use owner::OwnerRequest;
+pub(crate) use owner::{LetterJson, OwnerAnswer, SentJson, listen, serve, socket};
 use prekey_files::PrekeyFiles;
 use queue::{Job, Queue};
 use streams::Streams;

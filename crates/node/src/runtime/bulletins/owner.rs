@@ -33,7 +33,7 @@ const MAX_REQUEST: u64 = 128 * 1024;
 /// What the owner asks.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum OwnerRequest {
+pub enum OwnerRequest {
     /// Send a letter.
     Send {
         /// The member's name.
