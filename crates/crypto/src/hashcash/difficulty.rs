@@ -24,7 +24,8 @@ impl Difficulty {
         }
     }
 
-    /// The highest digest at which a search stops. It is always good enough.
+    /// The highest digest at which a search stops. It is good enough, except that of [`LinearDifficulty::MAX`]
+    /// it is the zero digest, which is not.
     #[must_use]
     pub fn target(&self) -> Digest {
         match self {

@@ -49,7 +49,8 @@ impl LinearDifficulty {
 
     /// The highest digest at which the package's `work` stops: 2^256 div d - 1. For difficulties of
     /// at least 1 that is one less than what [`LinearDifficulty::is_met_by`] accepts; anyone who
-    /// searches must find the same nonce as the package does.
+    /// searches must find the same nonce as the package does. Of [`LinearDifficulty::MAX`] it is the zero
+    /// digest, the only target that does not meet its difficulty.
     #[must_use]
     pub fn target(&self) -> Digest {
         let mut target = match self.0 {
@@ -292,7 +293,8 @@ mod tests {
             let (own, asked) = (LinearDifficulty::of(&digest), LinearDifficulty::of(&other));
             prop_assert!(own.is_met_by(&digest));
             prop_assert_eq!(asked.is_met_by(&digest), own >= asked);
-            prop_assert!(asked.is_met_by(&asked.target()));
+            // Where the package's search would stop at 0, its check is not satisfied.
+            prop_assert_eq!(asked.is_met_by(&asked.target()), asked != LinearDifficulty::MAX);
             prop_assert_eq!(own.to_string().parse(), Ok(own));
         }
     }
