@@ -2,6 +2,7 @@
 
 mod difficulty;
 mod equihash;
+mod function;
 mod linear;
 mod search;
 mod tape;
@@ -9,6 +10,7 @@ mod tapehash;
 
 pub use difficulty::{Difficulty, ZeroBits, ZeroBitsError, leading_zero_bits};
 pub use equihash::{Equihash, EquihashLengthError, EquihashSolution};
+pub use function::{SolutionError, WorkFunction};
 pub use linear::{LinearDifficulty, ParseLinearDifficultyError};
 pub use search::{NoncePlaceError, NonceSearch, NonceWidth, Stamp};
 pub use tapehash::{CodeSize, TapeHash, TapeHashError, TapeSize};

@@ -22,8 +22,8 @@ pub use domain::{Domain, NetworkId};
 pub use ed25519::{KeyError, Signature, SigningKey, VerifyError, VerifyingKey};
 pub use hashcash::{
     CodeSize, Difficulty, Equihash, EquihashLengthError, EquihashSolution, Hashcash, LinearDifficulty,
-    NoncePlaceError, NonceSearch, NonceWidth, ParseLinearDifficultyError, ProofOfWork, Stamp, TapeHash,
-    TapeHashError, TapeSize, ZeroBits, ZeroBitsError, leading_zero_bits,
+    NoncePlaceError, NonceSearch, NonceWidth, ParseLinearDifficultyError, ProofOfWork, SolutionError, Stamp,
+    TapeHash, TapeHashError, TapeSize, WorkFunction, ZeroBits, ZeroBitsError, leading_zero_bits,
 };
 pub use key_file::{KeyFileError, PassphraseCost, SecretKey};
 #[cfg(feature = "ml-dsa")]

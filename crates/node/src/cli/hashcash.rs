@@ -5,8 +5,8 @@ use std::{num::NonZeroUsize, ops::ControlFlow, path::PathBuf, thread};
 use clap::{Args, Subcommand, ValueEnum};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use jurat_crypto::{
-    CodeSize, Difficulty, Digest, Equihash, EquihashSolution, Hashcash, LinearDifficulty, NonceSearch,
-    NonceWidth, ProofOfWork, Stamp, TapeHash, TapeSize, ZeroBits, leading_zero_bits,
+    CodeSize, Difficulty, Digest, EquihashSolution, Hashcash, LinearDifficulty, NonceSearch, NonceWidth,
+    ProofOfWork, Stamp, TapeHash, TapeSize, WorkFunction, ZeroBits, leading_zero_bits,
 };
 use serde::Serialize;
 
@@ -129,13 +129,6 @@ enum Algorithm {
     Equihash,
 }
 
-/// What was asked for.
-#[derive(Debug, Clone, Copy)]
-enum Function {
-    Tape(TapeHash),
-    Equihash,
-}
-
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct DifficultyArguments {
@@ -187,7 +180,7 @@ pub(super) fn run(command: &Command, output: Output) -> Result<(), Failure> {
 
 fn digest(arguments: &DigestArguments, output: Output) -> Result<(), Failure> {
     let function = arguments.function.function()?;
-    let Function::Tape(tape) = function else {
+    let WorkFunction::Tape(tape) = function else {
         return Err(Failure::Usage(
             "equihash has no digest without a solution; see 'jurat hashcash work' and 'check'".into(),
         ));
@@ -212,17 +205,11 @@ fn digest(arguments: &DigestArguments, output: Output) -> Result<(), Failure> {
 
 fn work(arguments: &WorkArguments, output: Output) -> Result<(), Failure> {
     let function = arguments.function.function()?;
-    let (stamp, solution) = match function {
-        Function::Tape(tape) => (search(tape, arguments, output)?, None),
-        Function::Equihash => {
-            let Stamp { nonce, digest, attempt, proof } = search(Equihash, arguments, output)?;
-            (Stamp { nonce, digest, attempt, proof: () }, Some(HEXLOWER.encode(&proof.to_bytes())))
-        }
-    };
+    let stamp = search(function, arguments, output)?;
     let shown = Shown {
         met: Some(true),
         nonce: Some(stamp.nonce),
-        solution,
+        solution: stamp.proof.map(|solution| HEXLOWER.encode(&solution.to_bytes())),
         attempts: Some(stamp.attempt + 1),
         ..shown(function, &stamp.digest)
     };
@@ -233,11 +220,11 @@ fn work(arguments: &WorkArguments, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn search<W: ProofOfWork<Proof: Send> + Clone + Send + Sync>(
-    function: W,
+fn search(
+    function: WorkFunction,
     arguments: &WorkArguments,
     output: Output,
-) -> Result<Stamp<W::Proof>, Failure> {
+) -> Result<Stamp<Option<EquihashSolution>>, Failure> {
     let mut preimage = arguments.body.read()?;
     let offset = preimage.len();
     arguments.width.append(arguments.start, &mut preimage)?;
@@ -262,18 +249,11 @@ fn check(arguments: &CheckArguments, output: Output) -> Result<(), Failure> {
     if let Some(nonce) = arguments.nonce {
         arguments.width.append(nonce, &mut preimage)?;
     }
-    let digest = match (function, &arguments.solution) {
-        (Function::Tape(tape), None) => tape.digest(&preimage),
-        (Function::Tape(_), Some(_)) => {
-            return Err(Failure::Usage("only equihash has solutions".into()));
-        }
-        (Function::Equihash, None) => {
-            return Err(Failure::Usage("equihash is checked with its --solution".into()));
-        }
-        (Function::Equihash, Some(solution)) => Equihash
-            .check(&preimage, &read_solution(solution)?)
-            .ok_or_else(|| Failure::False("this is no solution of equihash for this preimage".into()))?,
-    };
+    let solution = arguments.solution.as_deref().map(read_solution).transpose()?;
+    function.suits(solution.as_ref()).map_err(|error| Failure::Usage(format!("--solution: {error}")))?;
+    let digest = function
+        .check(&preimage, &solution)
+        .ok_or_else(|| Failure::False("this is no solution of equihash for this preimage".into()))?;
     let met = asked.is_met_by(&digest);
     let shown = Shown {
         met: Some(met),
@@ -298,17 +278,11 @@ fn read_solution(hex: &str) -> Result<EquihashSolution, Failure> {
     EquihashSolution::from_bytes(&bytes).map_err(|error| Failure::Usage(format!("--solution: {error}")))
 }
 
-fn shown(function: Function, digest: &Digest) -> Shown {
-    let (algorithm, code, tape) = match function {
-        Function::Tape(function @ TapeHash::V1(code)) => (function.name(), Some(code), None),
-        Function::Tape(function @ TapeHash::V2(tape)) => (function.name(), None, Some(tape)),
-        Function::Tape(function @ TapeHash::V3(code, tape)) => (function.name(), Some(code), Some(tape)),
-        Function::Equihash => ("equihash", None, None),
-    };
+fn shown(function: WorkFunction, digest: &Digest) -> Shown {
     Shown {
-        algorithm,
-        code_size: code.map(CodeSize::bytes),
-        tape_size_multiplier: tape.map(TapeSize::multiplier),
+        algorithm: function.name(),
+        code_size: function.code_size().map(CodeSize::bytes),
+        tape_size_multiplier: function.tape_size().map(TapeSize::multiplier),
         digest: digest.to_string(),
         leading_zero_bits: leading_zero_bits(digest).value(),
         difficulty: LinearDifficulty::of(digest).to_string(),
@@ -340,12 +314,12 @@ impl PreimageArguments {
 }
 
 impl FunctionArguments {
-    fn function(&self) -> Result<Function, Failure> {
+    fn function(&self) -> Result<WorkFunction, Failure> {
         let usage = |error: jurat_crypto::TapeHashError| Failure::Usage(error.to_string());
         let code = self.code_size.map(CodeSize::new).transpose().map_err(usage)?;
         let tape = self.tape_size_multiplier.map(TapeSize::new).transpose().map_err(usage)?;
-        Ok(Function::Tape(match (self.algorithm, code, tape) {
-            (Algorithm::Equihash, None, None) => return Ok(Function::Equihash),
+        Ok(WorkFunction::Tape(match (self.algorithm, code, tape) {
+            (Algorithm::Equihash, None, None) => return Ok(WorkFunction::Equihash),
             (Algorithm::Equihash, ..) => {
                 return Err(Failure::Usage("equihash has neither a code size nor a tape".into()));
             }
