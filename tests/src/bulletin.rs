@@ -21,9 +21,8 @@ pub fn unix_seconds() -> u32 {
 #[must_use]
 pub fn stamped_posting(rules: &Rules, topic: TopicId, time: u32, content: &[u8], effort: u32) -> Vec<u8> {
     let bulletin = Bulletin::new(topic, UnixSeconds(time), 0, content.to_vec()).expect("it is short enough");
-    let posting = Posting { effort: Effort(effort), bulletin };
+    let posting = Posting::new(Effort::new(effort), bulletin);
     let search = posting.subject(rules).search(&rules.work).expect("a preimage with room for a nonce");
     let stamp = { search }.try_attempts(0..1 << 32).expect("a nonce");
-    let bulletin = posting.bulletin.with_nonce(u32::try_from(stamp.nonce).expect("four bytes"));
-    Posting { bulletin, ..posting }.encode()
+    posting.stamped(&stamp).encode()
 }

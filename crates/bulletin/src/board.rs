@@ -13,17 +13,16 @@ use alloc::{
 };
 use core::ops::Bound;
 
-use jurat_crypto::has_sealed_shape;
+use jurat_crypto::{SolutionError, has_sealed_shape};
 
 use crate::{
-    Bulletin, BulletinError, ContentId, Effort, Header, Load, Rules, StampSubject, TopicId, UnixSeconds,
+    Bulletin, BulletinError, ContentId, Effort, Header, Load, Posting, Rules, TopicId, UnixSeconds,
+    posting::{split, subject},
     price,
     price::TRUST_DISCOUNT,
+    promise::{self, Promise},
     rules::{NotNow, timely},
 };
-
-/// Bytes of the promised effort that goes before a bulletin on the wire and on disk.
-const EFFORT_BYTES: usize = 4;
 
 /// How much a board holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,39 +41,6 @@ impl Default for BoardLimits {
     /// 4 096 of a topic, 65 536 in all, 256 MiB, 16 384 subscriptions.
     fn default() -> Self {
         Self { per_topic: 4096, bulletins: 65_536, bytes: 256 << 20, subscriptions: 16_384 }
-    }
-}
-
-/// A bulletin with the effort that its stamp promises.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Posting {
-    /// The promised effort.
-    pub effort: Effort,
-    /// The bulletin.
-    pub bulletin: Bulletin,
-}
-
-impl Posting {
-    /// Effort (u32, big-endian), then the bulletin.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        [&self.effort.0.to_be_bytes(), self.bulletin.encode().as_slice()].concat()
-    }
-
-    /// What the stamp is for.
-    #[must_use]
-    pub fn subject(&self, rules: &Rules) -> StampSubject {
-        subject(self.bulletin.header(), self.effort, rules)
-    }
-}
-
-fn subject(header: &Header, effort: Effort, rules: &Rules) -> StampSubject {
-    StampSubject {
-        network: rules.network,
-        audience: *header.topic.0.as_bytes(),
-        content: header.content_id.0,
-        time: header.time,
-        effort,
     }
 }
 
@@ -120,8 +86,11 @@ pub enum Refusal {
     /// It is a sealed letter, which does not go where everybody reads.
     #[error("the bulletin is a sealed letter; those go over links between members only")]
     Private,
+    /// The network's function has solutions and this has none, or the other way round.
+    #[error(transparent)]
+    Solution(#[from] SolutionError),
     /// The promised work was not done.
-    #[error("the bulletin's nonce does not show the work that it promises")]
+    #[error("the bulletin's stamp does not show the work that it promises")]
     NoWork,
 }
 
@@ -133,6 +102,8 @@ impl Refusal {
             Self::Bulletin(BulletinError::Truncated(_)) => "truncated",
             Self::Bulletin(BulletinError::TooLong(_)) => "too_long",
             Self::Bulletin(BulletinError::WrongContent) => "wrong_content",
+            Self::Bulletin(BulletinError::Solution(_)) => "solution_length",
+            Self::Solution(error) => promise::reason(*error),
             Self::Expired { .. } => "expired",
             Self::Future { .. } => "future",
             Self::Duplicate => "duplicate",
@@ -237,10 +208,9 @@ impl Board {
     /// Everything that must hold before a posting is taken: nothing is hashed until all that can be
     /// read off has been.
     pub fn check(&self, now: UnixSeconds, bytes: &[u8], origin: Origin) -> Result<Posting, Refusal> {
-        let truncated = BulletinError::Truncated(bytes.len().saturating_sub(EFFORT_BYTES));
-        let (effort, bytes) = bytes.split_first_chunk::<EFFORT_BYTES>().ok_or(truncated)?;
-        let effort = Effort(u32::from_be_bytes(*effort));
+        let (Promise { effort, solution }, bytes) = split(bytes)?;
         let (header, content) = Header::split(bytes)?;
+        self.rules.work.function.suits(solution.as_ref())?;
         timely(now, header.time, self.rules.bulletin_life, self.rules.ahead).map_err(
             |not_now| match not_now {
                 NotNow::Expired => Refusal::Expired { time: header.time.0 },
@@ -264,13 +234,13 @@ impl Board {
         if effort < asked {
             let crowded = asked > price(self.rules.work.bulletins, self.rules.work.rule, &[], 0);
             let retry_after = if crowded { self.relief(now, &header.topic) } else { 0 };
-            return Err(Refusal::Cheap { promised: effort.0, asked: asked.0, retry_after });
+            return Err(Refusal::Cheap { promised: effort.amount(), asked: asked.amount(), retry_after });
         }
-        if !subject(&header, effort, &self.rules).is_stamped(header.nonce, &self.rules.work) {
+        if !subject(&header, effort, &self.rules).is_stamped(header.nonce, solution, &self.rules.work) {
             return Err(Refusal::NoWork);
         }
         // Last, since it can be a thousand times as long as the header.
-        Ok(Posting { effort, bulletin: Bulletin::decode(bytes)? })
+        Ok(Posting { effort, solution, bulletin: Bulletin::decode(bytes)? })
     }
 
     /// The effort that a bulletin of this topic must promise now.

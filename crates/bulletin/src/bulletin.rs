@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use jurat_crypto::Digest;
+use jurat_crypto::{Digest, EquihashLengthError};
 
 use crate::TopicId;
 
@@ -51,6 +51,9 @@ pub enum BulletinError {
     /// The content is not the one that the header names.
     #[error("the content does not belong to the header")]
     WrongContent,
+    /// Ahead of it is what should be a solution.
+    #[error(transparent)]
+    Solution(#[from] EquihashLengthError),
 }
 
 impl Header {

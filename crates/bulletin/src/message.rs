@@ -6,19 +6,22 @@
 //! body      = a sealed letter to dst, written by src, of the context (network, dst, epoch 0)
 //! ```
 //!
-//! dst and src are Ed25519 keys. On the wire the promised effort (u32) goes first; the stamp covers
-//! dst as its audience, and src, signature and body as its content.
+//! dst and src are Ed25519 keys. On the wire the promised effort goes first, and with it the solution where
+//! the network's function is Equihash; the stamp covers dst as its audience, and src, signature and body
+//! as its content.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use jurat_crypto::{
-    Digest, Domain, MAX_SEALED_BYTES, OpenError, Opened, SealContext, SealingKey, Signature, SigningKey,
-    VerifyingKey, has_sealed_shape, open,
+    Digest, Domain, EquihashLengthError, EquihashSolution, MAX_SEALED_BYTES, OpenError, Opened, SealContext,
+    SealingKey, Signature, SigningKey, SolutionError, VerifyingKey, has_sealed_shape, open,
 };
 
 use crate::{
-    Effort, Load, ReplayError, ReplayMemory, Rules, StampSubject, UnixSeconds, price,
+    Effort, Load, ReplayError, ReplayMemory, Rules, StampSubject, UnixSeconds, WorkDone, price,
+    promise::{self, EFFORT_BYTES, Promise},
     rules::{NotNow, timely},
+    work::nonce_of,
 };
 
 const MESSAGE: Domain = Domain::new("jurat/v1/message");
@@ -37,6 +40,8 @@ pub struct Message {
     pub time: UnixSeconds,
     /// The nonce of its stamp.
     pub nonce: u32,
+    /// The solution of its stamp, where the network's function is Equihash.
+    pub solution: Option<EquihashSolution>,
     /// The sender's signature.
     pub signature: Signature,
     /// The sealed letter.
@@ -48,7 +53,7 @@ pub struct Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MessageRefusal {
     /// Shorter than header and effort.
-    #[error("a message has at least {bytes} bytes, this one has {0}", bytes = 4 + MESSAGE_HEADER_BYTES)]
+    #[error("a message has at least {bytes} bytes, this one has {0}", bytes = EFFORT_BYTES + MESSAGE_HEADER_BYTES)]
     Truncated(usize),
     /// The body is too long.
     #[error("a message's body has at most {MAX_SEALED_BYTES} bytes, this one has {0}")]
@@ -88,8 +93,14 @@ pub enum MessageRefusal {
         /// Seconds until there is room.
         retry_after: u32,
     },
+    /// Ahead of it is what should be a solution.
+    #[error(transparent)]
+    SolutionLength(#[from] EquihashLengthError),
+    /// The network's function has solutions and this has none, or the other way round.
+    #[error(transparent)]
+    Solution(#[from] SolutionError),
     /// The promised work was not done.
-    #[error("the message's nonce does not show the work that it promises")]
+    #[error("the message's stamp does not show the work that it promises")]
     NoWork,
     /// The sender's key is not one, or did not sign this.
     #[error("the message was not accepted")]
@@ -116,6 +127,8 @@ impl MessageRefusal {
             Self::NotSealed => "not_sealed",
             Self::Replayed => "replayed",
             Self::Full { .. } => "full",
+            Self::SolutionLength(_) => "solution_length",
+            Self::Solution(error) => promise::reason(*error),
             Self::NoWork => "no_work",
             Self::Signature => "signature",
             Self::Sealed => "sealed",
@@ -137,12 +150,18 @@ impl Message {
         SealContext { network: rules.network, topic: Digest::from_bytes(*dst), epoch: 0 }
     }
 
-    /// Signs a sealed letter to `dst`; the nonce is 0 until a stamp is found.
+    /// Signs a sealed letter to `dst`, for which no work is done yet.
     #[must_use]
     pub fn sign(key: &SigningKey, dst: [u8; 32], time: UnixSeconds, body: Vec<u8>, rules: &Rules) -> Self {
         let src = *key.verifying_key().as_bytes();
         let signature = MESSAGE.sign(key, rules.network, &signed(&src, &dst, time, &body));
-        Self { dst, src, time, nonce: 0, signature, body }
+        Self { dst, src, time, nonce: 0, solution: None, signature, body }
+    }
+
+    /// The same with the work done.
+    #[must_use]
+    pub fn stamped(self, stamp: &WorkDone) -> Self {
+        Self { nonce: nonce_of(stamp), solution: stamp.proof, ..self }
     }
 
     /// What the stamp is for.
@@ -157,13 +176,13 @@ impl Message {
         }
     }
 
-    /// Effort (u32), then the message.
+    /// The effort (u32) and, if there is one, the solution, as before a bulletin; then the message.
     #[must_use]
     pub fn encode(&self, effort: Effort) -> Vec<u8> {
-        let (effort, time, nonce) =
-            (effort.0.to_be_bytes(), self.time.0.to_be_bytes(), self.nonce.to_be_bytes());
+        let promise = Promise { effort, solution: self.solution }.encode();
+        let (time, nonce) = (self.time.0.to_be_bytes(), self.nonce.to_be_bytes());
         let signature = self.signature.to_bytes();
-        let parts: [&[u8]; 7] = [&effort, &self.dst, &self.src, &time, &nonce, &signature, &self.body];
+        let parts: [&[u8]; 7] = [&promise, &self.dst, &self.src, &time, &nonce, &signature, &self.body];
         parts.concat()
     }
 }
@@ -174,7 +193,6 @@ fn signed(src: &[u8; 32], dst: &[u8; 32], time: UnixSeconds, body: &[u8]) -> Vec
 
 /// A message's fields where they lie.
 struct Fields<'a> {
-    effort: Effort,
     dst: &'a [u8; 32],
     src: &'a [u8; 32],
     time: UnixSeconds,
@@ -185,14 +203,13 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn split(bytes: &'a [u8]) -> Option<Self> {
-        let (effort, rest) = bytes.split_first_chunk::<4>()?;
-        let (dst, rest) = rest.split_first_chunk()?;
+        let (dst, rest) = bytes.split_first_chunk()?;
         let (src, rest) = rest.split_first_chunk()?;
         let (time, rest) = rest.split_first_chunk::<4>()?;
         let (nonce, rest) = rest.split_first_chunk::<4>()?;
         let (signature, body) = rest.split_first_chunk()?;
-        let (effort, nonce) = (Effort(u32::from_be_bytes(*effort)), u32::from_be_bytes(*nonce));
-        Some(Self { effort, dst, src, time: UnixSeconds(u32::from_be_bytes(*time)), nonce, signature, body })
+        let (time, nonce) = (UnixSeconds(u32::from_be_bytes(*time)), u32::from_be_bytes(*nonce));
+        Some(Self { dst, src, time, nonce, signature, body })
     }
 }
 
@@ -252,7 +269,9 @@ impl Inbox {
         asked: Effort,
         mut keys: impl Iterator<Item = &'k SealingKey>,
     ) -> Result<Opened, MessageRefusal> {
-        let fields = Fields::split(bytes).ok_or(MessageRefusal::Truncated(bytes.len()))?;
+        let truncated = MessageRefusal::Truncated(bytes.len());
+        let (Promise { effort, solution }, bytes) = Promise::split(bytes).ok_or(truncated)??;
+        let fields = Fields::split(bytes).ok_or(truncated)?;
         let (rules, time) = (&self.rules, fields.time.0);
         if *fields.dst != self.address {
             return Err(MessageRefusal::NotForUs);
@@ -260,12 +279,13 @@ impl Inbox {
         if fields.body.len() > MAX_SEALED_BYTES {
             return Err(MessageRefusal::TooLong(fields.body.len()));
         }
+        rules.work.function.suits(solution.as_ref())?;
         timely(now, fields.time, rules.message_life, rules.ahead).map_err(|not_now| match not_now {
             NotNow::Expired => MessageRefusal::Expired { time },
             NotNow::Future => MessageRefusal::Future { time },
         })?;
-        if fields.effort < asked {
-            return Err(MessageRefusal::Cheap { promised: fields.effort.0, asked: asked.0 });
+        if effort < asked {
+            return Err(MessageRefusal::Cheap { promised: effort.amount(), asked: asked.amount() });
         }
         if !has_sealed_shape(fields.body) {
             return Err(MessageRefusal::NotSealed);
@@ -284,9 +304,9 @@ impl Inbox {
             audience: self.address,
             content,
             time: fields.time,
-            effort: fields.effort,
+            effort,
         };
-        if !subject.is_stamped(fields.nonce, &rules.work) {
+        if !subject.is_stamped(fields.nonce, solution, &rules.work) {
             return Err(MessageRefusal::NoWork);
         }
         let src = VerifyingKey::from_bytes(*fields.src).map_err(|_| MessageRefusal::Signature)?;

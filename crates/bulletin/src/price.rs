@@ -45,11 +45,19 @@ mod tests {
 
     #[test]
     fn the_price_follows_load_and_trust() {
-        let at = |used, trust| price(Effort(7), EffortRule::ZeroBits, &[Load { used, quota: 100 }], trust).0;
+        let at = |used, trust| {
+            price(Effort::new(7), EffortRule::ZeroBits, &[Load { used, quota: 100 }], trust).amount()
+        };
         assert_eq!([0, 50, 63, 75, 100, 1000].map(|used| at(used, 0)), [7, 7, 9, 11, 15, 15]);
         assert_eq!([5_999, 6_000, 10_000].map(|trust| at(0, trust)), [7, 4, 4]);
-        assert_eq!(price(Effort(128), EffortRule::Linear, &[Load { used: 75, quota: 100 }], 0), Effort(2048));
-        assert_eq!(price(Effort(7), EffortRule::ZeroBits, &[Load { used: 0, quota: 0 }], 0), Effort(7));
+        assert_eq!(
+            price(Effort::new(128), EffortRule::Linear, &[Load { used: 75, quota: 100 }], 0),
+            Effort::new(2048)
+        );
+        assert_eq!(
+            price(Effort::new(7), EffortRule::ZeroBits, &[Load { used: 0, quota: 0 }], 0),
+            Effort::new(7)
+        );
     }
 
     proptest! {
@@ -58,7 +66,7 @@ mod tests {
             used: usize, more: usize, quota: usize, base: u32, linear: bool,
         ) {
             let rule = if linear { EffortRule::Linear } else { EffortRule::ZeroBits };
-            let at = |used| price(Effort(base), rule, &[Load { used, quota }], 0);
+            let at = |used| price(Effort::new(base), rule, &[Load { used, quota }], 0);
             prop_assert!(at(used.saturating_add(more)) >= at(used));
         }
     }

@@ -9,10 +9,10 @@ use jurat_crypto::{
 use rand::{SeedableRng, rngs::StdRng};
 
 const NOW: u32 = 1_700_000_000;
-const EFFORT: Effort = Effort(1);
+const EFFORT: Effort = Effort::new(1);
 
 fn rules() -> Rules {
-    let work = WorkRules { hashcash: TapeHash::DEFAULT_V1, messages: EFFORT, ..WorkRules::default() };
+    let work = WorkRules { function: TapeHash::DEFAULT_V1.into(), messages: EFFORT, ..WorkRules::default() };
     Rules { work, ..Rules::new(NetworkId(Digest::of(b"network"))) }
 }
 
@@ -40,7 +40,7 @@ fn context(recipient: u8) -> SealContext {
 fn stamped(message: Message) -> Vec<u8> {
     let mut search = message.subject(EFFORT, &rules()).search(&rules().work).unwrap();
     let stamp = search.try_attempts(0..1 << 24).unwrap();
-    Message { nonce: u32::try_from(stamp.nonce).unwrap(), ..message }.encode(EFFORT)
+    message.stamped(&stamp).encode(EFFORT)
 }
 
 fn signed(author: u8, to: u8, body: Vec<u8>) -> Message {

@@ -12,12 +12,12 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
 const NOW: u32 = 1_700_000_000;
-const EFFORT: Effort = Effort(3);
+const EFFORT: Effort = Effort::new(3);
 const STRANGER: Origin = Origin::Sender { trust: 0 };
 
 fn rules() -> Rules {
     let work = WorkRules {
-        hashcash: TapeHash::DEFAULT_V1,
+        function: TapeHash::DEFAULT_V1.into(),
         bulletins: EFFORT,
         messages: EFFORT,
         ..WorkRules::default()
@@ -53,7 +53,7 @@ fn message_by(author: &SigningKey, body: Vec<u8>) -> Message {
 fn stamped(message: Message, effort: Effort) -> Vec<u8> {
     let mut search = message.subject(effort, &rules()).search(&rules().work).unwrap();
     let stamp = search.try_attempts(0..1 << 24).unwrap();
-    Message { nonce: u32::try_from(stamp.nonce).unwrap(), ..message }.encode(effort)
+    message.stamped(&stamp).encode(effort)
 }
 
 fn captured() -> Message {
@@ -70,11 +70,10 @@ fn receive(inbox: &mut Inbox, now: u32, bytes: &[u8]) -> Result<Opened, MessageR
 
 fn posting(time: u32, first_nonce: u64) -> Posting {
     let bulletin = Bulletin::new(Topic::beacon().id(), UnixSeconds(time), 0, b"hello".to_vec()).unwrap();
-    let posting = Posting { effort: EFFORT, bulletin };
+    let posting = Posting::new(EFFORT, bulletin);
     let search = posting.subject(&rules()).search(&rules().work).unwrap();
     let stamp = search.starting_at(first_nonce).try_attempts(0..1 << 24).unwrap();
-    let bulletin = posting.bulletin.with_nonce(u32::try_from(stamp.nonce).unwrap());
-    Posting { bulletin, ..posting }
+    posting.stamped(&stamp)
 }
 
 fn board() -> Board {
@@ -162,9 +161,9 @@ fn content_is_not_substituted() {
 fn a_nonce_of_zero_stays_zero() {
     let bulletin = Bulletin::new(Topic::beacon().id(), UnixSeconds(NOW), 0, b"hello".to_vec()).unwrap();
     assert_eq!(Bulletin::decode(&bulletin.encode()).unwrap().nonce(), 0);
-    let work = WorkRules { bulletins: Effort(0), ..rules().work };
+    let work = WorkRules { bulletins: Effort::new(0), ..rules().work };
     let mut board = Board::new(Rules { work, ..rules() }, BoardLimits::default());
-    let posting = Posting { effort: Effort(0), bulletin };
+    let posting = Posting::new(Effort::new(0), bulletin);
     let accepted = board.receive(UnixSeconds(NOW), &posting.encode(), STRANGER).unwrap();
     assert_eq!(board.retrieve(&accepted.key).unwrap().bulletin.nonce(), 0);
 }
@@ -184,8 +183,8 @@ fn nonces_are_unsigned() {
         for content in 0..64_u8 {
             let bulletin =
                 Bulletin::new(Topic::beacon().id(), UnixSeconds(NOW), nonce, vec![content]).unwrap();
-            let posting = Posting { effort: EFFORT, bulletin };
-            let is_stamped = posting.subject(&rules()).is_stamped(nonce, &rules().work);
+            let posting = Posting::new(EFFORT, bulletin);
+            let is_stamped = posting.is_stamped(&rules());
             let received = board().receive(UnixSeconds(NOW), &posting.encode(), STRANGER).map(|_| ());
             assert_eq!(received, if is_stamped { Ok(()) } else { Err(Refusal::NoWork) });
             taken += u32::from(is_stamped);
@@ -207,11 +206,11 @@ fn an_expired_bulletin_is_refused() {
 fn a_connections_difficulty_is_enforced() {
     let bytes = stamped(captured(), EFFORT);
     let key = [SealingKey::from_bytes(&[2; 32])];
-    let received = inbox().receive(UnixSeconds(NOW), &bytes, Effort(12), key.iter());
+    let received = inbox().receive(UnixSeconds(NOW), &bytes, Effort::new(12), key.iter());
     assert_eq!(received, Err(MessageRefusal::Cheap { promised: 3, asked: 12 }));
     // To promise more is to do more: the effort is part of what the work is over.
     let mut boasting = bytes;
     boasting[3] = 12;
-    let received = inbox().receive(UnixSeconds(NOW), &boasting, Effort(12), key.iter());
+    let received = inbox().receive(UnixSeconds(NOW), &boasting, Effort::new(12), key.iter());
     assert_eq!(received, Err(MessageRefusal::NoWork));
 }

@@ -1,6 +1,6 @@
 //! Bulletins, topics and prices in JSON, as nodes answer and commands print them.
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use jurat_bulletin::{Effort, MAX_CONTENT_BYTES, Posting, Rules, TopicId};
 use jurat_crypto::NetworkId;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub struct BulletinJson {
     pub effort: u32,
     /// The nonce that shows it.
     pub nonce: u32,
+    /// The solution that shows it beside the nonce, in hexadecimal; only of `equihash`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solution: Option<String>,
     /// What it says, in base64.
     pub content: String,
 }
@@ -36,8 +39,9 @@ impl BulletinJson {
             content_id: header.content_id.0.to_string(),
             time: rfc3339_seconds(header.time.0.into()),
             expires: rfc3339_seconds(u64::from(header.time.0) + u64::from(rules.bulletin_life)),
-            effort: posting.effort.0,
+            effort: posting.effort.amount(),
             nonce: header.nonce,
+            solution: posting.solution.map(|solution| HEXLOWER.encode(&solution.to_bytes())),
             content: BASE64.encode(posting.bulletin.content()),
         }
     }
@@ -101,7 +105,7 @@ pub struct PriceJson {
     pub trust: Option<u16>,
     /// How effort is counted: `zero_bits` or `linear`.
     pub rule: String,
-    /// The function: `tapehash1`, `tapehash2` or `tapehash3`.
+    /// The function: `tapehash1`, `tapehash2`, `tapehash3` or `equihash`.
     pub algorithm: String,
     /// Bytes of its program, if it has that parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,7 +128,7 @@ impl PriceJson {
         Self {
             topic: topic.0.to_string(),
             network: rules.network.to_string(),
-            effort: effort.0,
+            effort: effort.amount(),
             least_effort: bulletins,
             trust: None,
             rule,
@@ -146,7 +150,7 @@ impl PriceJson {
             tape_size_multiplier: self.tape_size_multiplier,
             rule: self.rule.clone(),
             bulletins: self.least_effort,
-            messages: rules.work.messages.0,
+            messages: rules.work.messages.amount(),
         };
         let work = work.rules().ok()?;
         Some(Rules { work, bulletin_life: self.life, ..rules })
@@ -156,7 +160,7 @@ impl PriceJson {
 #[cfg(test)]
 mod tests {
     use jurat_bulletin::WorkRules;
-    use jurat_crypto::Digest;
+    use jurat_crypto::{Digest, WorkFunction};
 
     use super::*;
 
@@ -164,10 +168,12 @@ mod tests {
     fn the_rules_that_a_node_says_are_those_that_it_has() {
         let topic = TopicId(Digest::of(b"topic"));
         let rules = Rules::new(NetworkId(Digest::of(b"network")));
-        let work = WorkRules { bulletins: Effort(9), ..WorkRules::default() };
-        let rules = Rules { work, bulletin_life: 60, ..rules };
-        let said = PriceJson::new(&topic, Effort(11), &rules);
-        assert_eq!(said.rules(), Some(rules));
-        assert_eq!(PriceJson { algorithm: "equix".into(), ..said }.rules(), None);
+        for function in [WorkRules::default().function, WorkFunction::Equihash] {
+            let work = WorkRules { function, bulletins: Effort::new(9), ..WorkRules::default() };
+            let rules = Rules { work, bulletin_life: 60, ..rules };
+            let said = PriceJson::new(&topic, Effort::new(11), &rules);
+            assert_eq!(said.rules(), Some(rules));
+            assert_eq!(PriceJson { algorithm: "equix".into(), ..said }.rules(), None);
+        }
     }
 }

@@ -19,11 +19,11 @@ use hpke::{Kem, OpModeR, OpModeS, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::
 use jurat::core::{BulletinExchange, BulletinMessage};
 use jurat_bulletin::{
     Board, BoardLimits, Bulletin, BulletinKey, Effort, Inbox, Message, Origin, Posting, Rules, Topic,
-    UnixSeconds,
+    UnixSeconds, WorkRules,
 };
 use jurat_crypto::{
     CodeSize, Digest, Equihash, Hashcash, Letter, LetterId, NetworkId, ProofOfWork, SealContext, SealingKey,
-    SigningKey, TapeHash, TapeSize, open, seal,
+    SigningKey, TapeHash, TapeSize, WorkFunction, open, seal,
 };
 use jurat_gossip::SpreadMessage;
 use jurat_pbft::{BatchTime, Now, ReplicaId};
@@ -38,6 +38,7 @@ const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 pub fn run(report: &mut Report) -> Result<(), String> {
     tapehash(report)?;
     equihash(report);
+    stamps(report);
     sealing(report);
     refusals(report);
     accepting(report);
@@ -146,6 +147,25 @@ fn equihash(report: &mut Report) {
     report.ratio("equihash: checks", 1.0 / check, "/s", "signatures", base);
 }
 
+/// What a bulletin's stamp costs who makes and who checks it, by each function at the default effort.
+fn stamps(report: &mut Report) {
+    let topic = Topic::beacon();
+    for function in [WorkRules::default().function, WorkFunction::Equihash] {
+        let rules = Rules { work: WorkRules { function, ..rules().work }, ..rules() };
+        let posting = |i: u32| {
+            let bulletin = Bulletin::new(topic.id(), NOW, 0, i.to_be_bytes().to_vec()).expect("a bulletin");
+            stamped(&rules, Posting::new(rules.work.bulletins, bulletin))
+        };
+        // An average: how many attempts it takes is chance.
+        let start = Instant::now();
+        let postings: Vec<Posting> = (0..20).map(posting).collect();
+        let made = start.elapsed().as_secs_f64() / 20.0;
+        let checked = best(20, |i| assert!(postings[i as usize].is_stamped(&rules)));
+        report.figure(format!("stamp of {function}, 7 zero bits: made by one thread"), made * 1e3, "ms");
+        report.figure(format!("stamp of {function}: checked"), checked * 1e6, "µs");
+    }
+}
+
 fn sealing(report: &mut Report) {
     let (author, key) = (SigningKey::from_seed(&[1; 32]), SealingKey::from_bytes(&[2; 32]));
     let context =
@@ -207,14 +227,17 @@ fn rules() -> Rules {
     Rules::new(NetworkId(Digest::of(b"bench")))
 }
 
+/// A posting with its work done.
+fn stamped(rules: &Rules, posting: Posting) -> Posting {
+    let search = posting.subject(rules).search(&rules.work);
+    let stamp = search.expect("a search").try_attempts(0..1 << 32).expect("a nonce");
+    posting.stamped(&stamp)
+}
+
 fn posting(topic: &Topic, time: u32, content: Vec<u8>) -> Posting {
     let effort = rules().work.bulletins;
     let bulletin = Bulletin::new(topic.id(), UnixSeconds(time), 0, content).expect("a bulletin");
-    let posting = Posting { effort, bulletin };
-    let search = posting.subject(&rules()).search(&rules().work);
-    let stamp = search.expect("a search").try_attempts(0..1 << 32).expect("a nonce");
-    let bulletin = posting.bulletin.with_nonce(u32::try_from(stamp.nonce).expect("32 bits"));
-    Posting { bulletin, ..posting }
+    stamped(&rules(), Posting::new(effort, bulletin))
 }
 
 /// What it costs to refuse, by reason. Contents and bodies are of the largest size: none is hashed.
@@ -226,7 +249,7 @@ fn refusals(report: &mut Report) {
     board.receive(NOW, &good.encode(), Origin::Sender { trust: 0 }).expect("it is taken");
     let with = |time: u32, content: &[u8]| {
         let bulletin = Bulletin::new(topic.id(), UnixSeconds(time), 0, content.to_vec()).expect("a bulletin");
-        Posting { effort: Effort(7), bulletin }.encode()
+        Posting::new(Effort::new(7), bulletin).encode()
     };
     let mut other = large;
     other[0] = 1;
@@ -248,7 +271,7 @@ fn refusals(report: &mut Report) {
     let mut inbox = Inbox::new(rules(), &bob, 1000);
     let keys = [SealingKey::from_bytes(&[2; 32])];
     let message = |time: u32, dst: [u8; 32]| {
-        Message::sign(&alice, dst, UnixSeconds(time), vec![0; 60_000], &rules()).encode(Effort(1))
+        Message::sign(&alice, dst, UnixSeconds(time), vec![0; 60_000], &rules()).encode(Effort::new(1))
     };
     let cases = [
         ("message refused: for another", message(NOW.0, [9; 32])),
@@ -258,7 +281,7 @@ fn refusals(report: &mut Report) {
     ];
     for (what, bytes) in cases {
         let cost = best(10_000, |_| {
-            black_box(inbox.receive(NOW, &bytes, Effort(1), keys.iter()).expect_err("a refusal"));
+            black_box(inbox.receive(NOW, &bytes, Effort::new(1), keys.iter()).expect_err("a refusal"));
         });
         report.figure(what, cost * 1e6, "µs");
     }
@@ -270,7 +293,7 @@ fn accepting(report: &mut Report) {
     let postings: Vec<_> =
         (0..500_u32).map(|i| posting(&topic, NOW.0, i.to_be_bytes().repeat(64)).encode()).collect();
     let hash = best(500, |i| {
-        black_box(rules().work.hashcash.digest(&preimage(0, i)));
+        black_box(rules().work.function.check(&preimage(0, i), &None));
     });
     let mut taken = f64::INFINITY;
     for _ in 0..ROUNDS {
@@ -301,7 +324,7 @@ fn from_peer(report: &mut Report) -> Result<(), String> {
     let posting = |i: usize| posting(&topics[i % topics.len()], NOW.0, i.to_be_bytes().repeat(32)).encode();
     let postings: Vec<Vec<u8>> = (0..passes * AT_ONCE).map(posting).collect();
     let hash = best(500, |i| {
-        black_box(rules().work.hashcash.digest(&preimage(0, i)));
+        black_box(rules().work.function.check(&preimage(0, i), &None));
     });
     let root = tempfile::tempdir().map_err(|error| text(&error))?;
     let (mut taken, mut written) = (f64::INFINITY, f64::INFINITY);

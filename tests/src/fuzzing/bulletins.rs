@@ -5,7 +5,7 @@ use jurat_bulletin::{
     Origin, Posting, PrivatePayload, PrivateRules, Refusal, Rules, Topic, UnixSeconds, mail_payload,
     sign_private,
 };
-use jurat_crypto::{Digest, Letter, LetterId, NetworkId, SealingKey, VerifyingKey, seal};
+use jurat_crypto::{Digest, Letter, LetterId, NetworkId, SealingKey, VerifyingKey, WorkFunction, seal};
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{Seed, fixtures, seed};
@@ -16,8 +16,15 @@ const STRANGER: Origin = Origin::Sender { trust: 0 };
 /// Work costs nothing, so that the fuzzer gets past it.
 fn rules() -> Rules {
     let mut rules = Rules::new(NetworkId(Digest::of(b"network")));
-    rules.work.bulletins = Effort(0);
-    rules.work.messages = Effort(0);
+    rules.work.bulletins = Effort::new(0);
+    rules.work.messages = Effort::new(0);
+    rules
+}
+
+/// The same with Equihash: its solutions must hold, and any is enough.
+fn equihash() -> Rules {
+    let mut rules = rules();
+    rules.work.function = WorkFunction::Equihash;
     rules
 }
 
@@ -36,9 +43,21 @@ pub(super) fn bulletin_seeds() -> Vec<Seed> {
     vec![seed("empty", written(b"").encode()), seed("short", written(b"hello").encode())]
 }
 
-/// Whatever a board takes it keeps as it came, once.
+/// Whatever a board takes it keeps as it came, once; and what one network's takes the other's does not.
 pub(super) fn posting(input: &[u8]) -> Option<()> {
-    let mut board = Board::new(rules(), BoardLimits::default());
+    let decoded = Posting::decode(input);
+    if let Ok(posting) = &decoded {
+        assert_eq!(posting.encode(), input);
+        assert_eq!(Posting::header_of(input).as_ref(), Ok(posting.bulletin.header()));
+    }
+    let [tape, equihash] = [rules(), equihash()].map(|rules| taken(rules, input));
+    assert!(tape.is_none() || equihash.is_none());
+    assert!(decoded.is_ok() || tape.or(equihash).is_none());
+    tape.or(equihash)
+}
+
+fn taken(rules: Rules, input: &[u8]) -> Option<()> {
+    let mut board = Board::new(rules, BoardLimits::default());
     let accepted = board.receive(NOW, input, STRANGER).ok()?;
     assert_eq!(board.retrieve(&accepted.key).map(Posting::encode).as_deref(), Some(input));
     assert_eq!(board.receive(NOW, input, STRANGER), Err(Refusal::Duplicate));
@@ -46,8 +65,10 @@ pub(super) fn posting(input: &[u8]) -> Option<()> {
 }
 
 pub(super) fn posting_seeds() -> Vec<Seed> {
-    let posting = Posting { effort: Effort(0), bulletin: written(b"hello") };
-    vec![seed("hello", posting.encode())]
+    let posting = Posting::new(Effort::new(0), written(b"hello"));
+    let search = posting.subject(&equihash()).search(&equihash().work).expect("a search");
+    let stamp = { search }.try_attempts(0..100).expect("a solution");
+    vec![seed("hello", posting.encode()), seed("solved", posting.stamped(&stamp).encode())]
 }
 
 fn receiver() -> VerifyingKey {
@@ -68,18 +89,25 @@ fn sealed() -> Vec<u8> {
 
 /// Only one message was ever written. Whatever arrives must be it, and only once.
 pub(super) fn message(input: &[u8]) -> Option<()> {
-    let mut inbox = Inbox::new(rules(), &receiver(), 4);
+    received(rules(), input).or_else(|| received(equihash(), input))
+}
+
+fn received(rules: Rules, input: &[u8]) -> Option<()> {
+    let mut inbox = Inbox::new(rules, &receiver(), 4);
     let keys = [SealingKey::from_bytes(&[1; 32])];
-    let opened = inbox.receive(NOW, input, Effort(0), keys.iter()).ok()?;
+    let opened = inbox.receive(NOW, input, Effort::new(0), keys.iter()).ok()?;
     assert!(opened.letter == letter() && opened.author == fixtures::attestor_key().verifying_key());
-    let again = inbox.receive(NOW, input, Effort(0), keys.iter());
+    let again = inbox.receive(NOW, input, Effort::new(0), keys.iter());
     assert_eq!(again, Err(MessageRefusal::Replayed));
     Some(())
 }
 
 pub(super) fn message_seeds() -> Vec<Seed> {
     let message = Message::sign(&fixtures::attestor_key(), *receiver().as_bytes(), NOW, sealed(), &rules());
-    vec![seed("sealed", message.encode(Effort(0)))]
+    let effort = Effort::new(0);
+    let search = message.subject(effort, &equihash()).search(&equihash().work).expect("a search");
+    let stamp = { search }.try_attempts(0..100).expect("a solution");
+    vec![seed("sealed", message.encode(effort)), seed("solved", message.stamped(&stamp).encode(effort))]
 }
 
 struct Anyone;

@@ -38,7 +38,7 @@ fn key(member: ReplicaId) -> SigningKey {
 /// Work costs nothing, so that the fuzzer gets past it.
 fn rules() -> Rules {
     let mut rules = Rules::new(fixtures::genesis().network());
-    rules.work.bulletins = Effort(0);
+    rules.work.bulletins = Effort::new(0);
     rules
 }
 
@@ -184,7 +184,7 @@ impl World {
         let time = UnixSeconds(u32::try_from(self.now.wall.0 / 1000).expect("before 2106"));
         let topic = Topic::new(vec![number % 3]).id();
         let bulletin = Bulletin::new(topic, time, 0, vec![number; usize::from(number) * 40]);
-        Posting { effort: Effort(0), bulletin: bulletin.expect("a short bulletin") }.encode()
+        Posting::new(Effort::new(0), bulletin.expect("a short bulletin")).encode()
     }
 
     fn play(&mut self, script: &mut Script<'_>) {

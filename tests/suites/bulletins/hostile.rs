@@ -20,17 +20,8 @@ use super::{post, posted, read, refused, rules, until_read};
 /// A posting whose stamp shows no work.
 fn without_work(rules: &Rules, content: &[u8]) -> Vec<u8> {
     let bulletin = Bulletin::new(topic("weather"), UnixSeconds(now()), 0, content.to_vec()).unwrap();
-    let posting = Posting { effort: Effort(7), bulletin };
-    let nonce = (0..u32::MAX).find(|nonce| !posting.subject(rules).is_stamped(*nonce, &rules.work)).unwrap();
-    let bulletin = posting.bulletin.clone().with_nonce(nonce);
-    Posting { bulletin, ..posting }.encode()
-}
-
-/// Whether a posting's stamp is good in this network.
-fn is_stamped(rules: &Rules, posting: &[u8]) -> bool {
-    let bulletin = Bulletin::decode(&posting[4..]).unwrap();
-    let nonce = bulletin.nonce();
-    Posting { effort: Effort(7), bulletin }.subject(rules).is_stamped(nonce, &rules.work)
+    let with = |nonce| Posting::new(Effort::new(7), bulletin.clone().with_nonce(nonce));
+    (0..u32::MAX).map(with).find(|posting| !posting.is_stamped(rules)).unwrap().encode()
 }
 
 #[test]
@@ -48,7 +39,7 @@ fn bad_bulletins_are_refused_with_their_reason_and_nothing_is_stored() {
     let other = Rules { network: NetworkId(Digest::of(b"another network")), ..rules };
     let of_other = (0..u32::MAX)
         .map(|i| stamped(&other, topic("weather"), now(), &i.to_be_bytes(), 7))
-        .find(|posting| !is_stamped(&rules, posting))
+        .find(|posting| !Posting::decode(posting).unwrap().is_stamped(&rules))
         .unwrap();
     let cases = [
         (400, "truncated", good[..75].to_vec()),
@@ -88,22 +79,21 @@ fn every_nonce_counts() {
     for (start, content) in [(1_u64 << 31, "above the half"), (u64::from(u32::MAX) - 5_000, "to the end")] {
         let bulletin =
             Bulletin::new(topic("weather"), UnixSeconds(now()), 0, content.as_bytes().to_vec()).unwrap();
-        let posting = Posting { effort: Effort(7), bulletin };
+        let posting = Posting::new(Effort::new(7), bulletin);
         let search = posting.subject(&rules).search(&rules.work).unwrap().starting_at(start);
-        let nonce = u32::try_from({ search }.try_attempts(0..5_000).unwrap().nonce).unwrap();
-        assert!(u64::from(nonce) >= start);
-        let bulletin = posting.bulletin.clone().with_nonce(nonce);
-        assert_eq!(post(&council, 0, &Posting { bulletin, ..posting }.encode()).status, 201);
+        let stamp = { search }.try_attempts(0..5_000).unwrap();
+        assert!(stamp.nonce >= start);
+        assert_eq!(post(&council, 0, &posting.stamped(&stamp).encode()).status, 201);
     }
 }
 
 /// A link with the key of a member that was stopped.
-fn link(council: &Council) -> Link {
+pub(super) fn link(council: &Council) -> Link {
     let stream = TcpStream::connect(council.members()[0].peer).unwrap();
     Initiator::new(council.seed(3), council.network()).dial(stream).unwrap()
 }
 
-fn send(link: &mut Link, message: BulletinMessage) {
+pub(super) fn send(link: &mut Link, message: BulletinMessage) {
     link.send_frame(&codec::encode(&Frame::Bulletins(message))).unwrap();
 }
 

@@ -5,6 +5,7 @@
 
 mod capture;
 mod eavesdropper;
+mod equihash;
 mod hostile;
 mod hostile_letters;
 mod letters;
@@ -12,6 +13,8 @@ mod passing;
 mod prices;
 mod reading;
 mod saying_again;
+
+use std::fs;
 
 use jurat_bulletin::Rules;
 use jurat_tests::{Answer, Council, stamped_posting, topic, unix_seconds, until};
@@ -21,6 +24,18 @@ const POST: &str = "/api/v1/bulletins";
 
 fn rules(council: &Council) -> Rules {
     Rules::new(council.network())
+}
+
+/// Founds a council with rules of its own about work.
+fn founded_with(work: &Value) -> Council {
+    let council = Council::found();
+    for member in council.members() {
+        let file = member.dir.join("genesis.json");
+        let mut genesis: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        genesis["work"] = work.clone();
+        fs::write(file, genesis.to_string()).unwrap();
+    }
+    council
 }
 
 fn post(council: &Council, member: usize, posting: &[u8]) -> Answer {

@@ -6,19 +6,7 @@ use jurat_bulletin::Rules;
 use jurat_tests::{Council, jurat, path, stamped_posting, topic, unix_seconds};
 use serde_json::{Value, json};
 
-use super::{POST, until_read};
-
-/// Founds a council with rules of its own about work.
-fn founded_with(work: &Value) -> Council {
-    let council = Council::found();
-    for member in council.members() {
-        let file = member.dir.join("genesis.json");
-        let mut genesis: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        genesis["work"] = work.clone();
-        fs::write(file, genesis.to_string()).unwrap();
-    }
-    council
-}
+use super::{POST, founded_with, until_read};
 
 #[test]
 fn the_genesis_says_what_posting_costs() {
@@ -39,7 +27,8 @@ fn the_genesis_says_what_posting_costs() {
     until_read(&council, 3, "weather", &["snow"]);
     // What is enough by default is not here.
     let rules = Rules::new(council.network());
-    let posting = stamped_posting(&rules, topic("weather"), unix_seconds(), b"rain", rules.work.bulletins.0);
+    let posting =
+        stamped_posting(&rules, topic("weather"), unix_seconds(), b"rain", rules.work.bulletins.amount());
     let answer = council.http(0).post(POST, "application/octet-stream", &posting).unwrap();
     assert_eq!((answer.status, &answer.json()["price"]), (422, &Value::from(300)), "{}", answer.text());
 }
@@ -64,6 +53,12 @@ fn who_founds_a_council_says_what_posting_costs_in_it() {
         "bulletins": 9, "messages": 2,
     });
     assert_eq!(found("other", &options), (Some(0), Some(work)));
+    let work = json!({ "algorithm": "equihash", "rule": "zero_bits", "bulletins": 7, "messages": 1 });
+    assert_eq!(found("open", &["--algorithm", "equihash"]), (Some(0), Some(work)));
+    let equihash = |more: [&'static str; 2]| found("no", &["--algorithm", "equihash", more[0], more[1]]);
+    assert_eq!(equihash(["--code-size", "64"]), (Some(2), None));
+    assert_eq!(equihash(["--tape-size-multiplier", "2"]), (Some(2), None));
+    assert_eq!(equihash(["--bulletin-effort", "32"]), (Some(2), None));
     assert_eq!(found("endless", &["--bulletin-effort", "41"]), (Some(2), None));
     assert_eq!(found("wrong", &["--tape-size-multiplier", "2"]), (Some(2), None));
 }

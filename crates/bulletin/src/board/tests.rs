@@ -2,11 +2,13 @@
 
 use std::sync::OnceLock;
 
-use jurat_crypto::{Digest, NetworkId};
+use jurat_crypto::{
+    Digest, EquihashLengthError, EquihashSolution, NetworkId, SolutionError, TapeHash, WorkFunction,
+};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{EffortRule, WorkRules};
+use crate::{EffortRule, WorkRules, promise::EFFORT_BYTES};
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 const STRANGER: Origin = Origin::Sender { trust: 0 };
@@ -14,11 +16,16 @@ const STRANGER: Origin = Origin::Sender { trust: 0 };
 fn rules() -> Rules {
     // One zero bit: stamps cost two attempts, and every check is there.
     let work = WorkRules {
-        bulletins: Effort(1),
-        hashcash: jurat_crypto::TapeHash::DEFAULT_V1,
+        bulletins: Effort::new(1),
+        function: TapeHash::DEFAULT_V1.into(),
         ..WorkRules::default()
     };
     Rules { work, ..Rules::new(NetworkId(Digest::of(b"network"))) }
+}
+
+/// The same with Equihash.
+fn equihash() -> Rules {
+    Rules { work: WorkRules { function: WorkFunction::Equihash, ..rules().work }, ..rules() }
 }
 
 fn board() -> Board {
@@ -30,11 +37,14 @@ fn topic(name: &str) -> TopicId {
 }
 
 fn posting(topic: TopicId, time: u32, content: &[u8], effort: u32) -> Posting {
+    posting_under(&rules(), topic, time, content, effort)
+}
+
+fn posting_under(rules: &Rules, topic: TopicId, time: u32, content: &[u8], effort: u32) -> Posting {
     let bulletin = Bulletin::new(topic, UnixSeconds(time), 0, content.to_vec()).unwrap();
-    let posting = Posting { effort: Effort(effort), bulletin };
-    let stamp = posting.subject(&rules()).search(&rules().work).unwrap().try_attempts(0..1 << 20).unwrap();
-    let bulletin = posting.bulletin.with_nonce(u32::try_from(stamp.nonce).unwrap());
-    Posting { bulletin, ..posting }
+    let posting = Posting::new(Effort::new(effort), bulletin);
+    let stamp = posting.subject(rules).search(&rules.work).unwrap().try_attempts(0..1 << 20).unwrap();
+    posting.stamped(&stamp)
 }
 
 /// Made once: its work takes thousands of attempts.
@@ -44,7 +54,7 @@ static DEAR: OnceLock<Vec<u8>> = OnceLock::new();
 fn without_work(posting: &Posting) -> Posting {
     (0..u32::MAX)
         .map(|nonce| Posting { bulletin: posting.bulletin.clone().with_nonce(nonce), ..*posting })
-        .find(|posting| !posting.subject(&rules()).is_stamped(posting.bulletin.nonce(), &rules().work))
+        .find(|posting| !posting.is_stamped(&rules()))
         .unwrap()
 }
 
@@ -129,8 +139,8 @@ fn the_price_rises_with_the_topic_and_the_refusal_states_it_and_when_to_retry() 
         board.receive(NOW, &posting.encode(), STRANGER).unwrap();
     }
     // Six of eight are half of the way from half to full.
-    assert_eq!(board.price(&topic("a"), 0), Effort(1 + 4));
-    assert_eq!(board.price(&topic("a"), crate::TRUSTED), Effort(5 - TRUST_DISCOUNT));
+    assert_eq!(board.price(&topic("a"), 0), Effort::new(1 + 4));
+    assert_eq!(board.price(&topic("a"), crate::TRUSTED), Effort::new(5 - TRUST_DISCOUNT));
     let cheap = posting(topic("a"), NOW.0, b"cheap", 2).encode();
     let refusal = Refusal::Cheap { promised: 2, asked: 5, retry_after: 3601 };
     assert_eq!(board.receive(NOW, &cheap, STRANGER), Err(refusal));
@@ -149,14 +159,96 @@ fn the_price_rises_with_the_topic_and_the_refusal_states_it_and_when_to_retry() 
 
 #[test]
 fn the_linear_rule_counts_attempts() {
-    let work = WorkRules { rule: EffortRule::Linear, bulletins: Effort(4), ..rules().work };
+    let work = WorkRules { rule: EffortRule::Linear, bulletins: Effort::new(4), ..rules().work };
     let rules = Rules { work, ..rules() };
     let mut board = Board::new(rules, BoardLimits::default());
     let bulletin = Bulletin::new(topic("a"), NOW, 0, b"hello".to_vec()).unwrap();
-    let posting = Posting { effort: Effort(4), bulletin };
+    let posting = Posting::new(Effort::new(4), bulletin);
     let stamp = posting.subject(&rules).search(&rules.work).unwrap().try_attempts(0..1 << 20).unwrap();
-    let bulletin = posting.bulletin.with_nonce(u32::try_from(stamp.nonce).unwrap());
-    assert!(board.receive(NOW, &Posting { bulletin, ..posting }.encode(), STRANGER).is_ok());
+    assert!(board.receive(NOW, &posting.stamped(&stamp).encode(), STRANGER).is_ok());
+}
+
+#[test]
+fn a_network_of_equihash_takes_bulletins_with_their_solution_once() {
+    let mut board = Board::new(equihash(), BoardLimits::default());
+    let good = posting_under(&equihash(), topic("a"), NOW.0, b"hello", 1);
+    let bytes = good.encode();
+    assert_eq!(Posting::decode(&bytes), Ok(good.clone()));
+    assert_eq!(Posting::header_of(&bytes), Ok(*good.bulletin.header()));
+    let accepted = board.receive(NOW, &bytes, STRANGER).unwrap();
+    assert_eq!(board.retrieve(&accepted.key), Some(&good));
+    // Other work for the same content makes no other bulletin of it.
+    let search = good.subject(&equihash()).search(&equihash().work).unwrap();
+    let stamp = search.starting_at(u64::from(good.bulletin.nonce()) + 1).try_attempts(0..100).unwrap();
+    let again = good.clone().stamped(&stamp);
+    assert!(again != good && again.is_stamped(&equihash()));
+    assert_eq!(board.receive(NOW, &again.encode(), STRANGER), Err(Refusal::Duplicate));
+}
+
+#[test]
+fn each_defect_of_a_solution_has_its_refusal() {
+    let mut board = Board::new(equihash(), BoardLimits::default());
+    let good = posting_under(&equihash(), topic("a"), NOW.0, b"hello", 1);
+    let of_network = |name: &[u8]| Rules { network: NetworkId(Digest::of(name)), ..equihash() };
+    let elsewhere = posting_under(&of_network(b"another"), topic("a"), NOW.0, b"hello", 1);
+    let plain = Posting { solution: None, ..good.clone() };
+    let solution = good.solution.unwrap().to_bytes();
+    let with = |change: &dyn Fn(&mut [u8; 17])| {
+        let mut solution = solution;
+        change(&mut solution);
+        Posting { solution: EquihashSolution::from_bytes(&solution).ok(), ..good.clone() }.encode()
+    };
+    // The halves of the tree the other way round: the same leaves, in the order that is not taken.
+    let mut halves = [0; 17];
+    let bit = |i: usize| solution[i / 8] >> (7 - i % 8) & 1;
+    (0..136).for_each(|i| halves[i / 8] |= bit((i + 68) % 136) << (7 - i % 8));
+    let nonce = good.bulletin.nonce().wrapping_add(1);
+    let of_length = |length: u8| {
+        let mut bytes = good.encode();
+        bytes[EFFORT_BYTES] = length;
+        (bytes, Refusal::Bulletin(EquihashLengthError { actual: length.into() }.into()))
+    };
+    let mut dearer = good.encode();
+    dearer[3] = 2;
+    let cases = [
+        (plain.encode(), Refusal::Solution(SolutionError::Missing)),
+        (posting(topic("a"), NOW.0, b"hello", 1).encode(), Refusal::Solution(SolutionError::Missing)),
+        (with(&|solution| solution[16] ^= 1), Refusal::NoWork),
+        (with(&|solution| solution.fill(0)), Refusal::NoWork),
+        (with(&|solution| *solution = halves), Refusal::NoWork),
+        (
+            Posting { bulletin: good.bulletin.clone().with_nonce(nonce), ..good.clone() }.encode(),
+            Refusal::NoWork,
+        ),
+        (dearer, Refusal::NoWork),
+        (elsewhere.encode(), Refusal::NoWork),
+        (
+            good.encode()[..EFFORT_BYTES + 1 + 16].to_vec(),
+            Refusal::Bulletin(EquihashLengthError { actual: 16 }.into()),
+        ),
+        (good.encode()[..EFFORT_BYTES + 1 + 17].to_vec(), BulletinError::Truncated(0).into()),
+        of_length(16),
+        of_length(18),
+        of_length(0),
+        (
+            posting_under(&equihash(), topic("a"), NOW.0, b"x", 0).encode(),
+            Refusal::Cheap { promised: 0, asked: 1, retry_after: 0 },
+        ),
+    ];
+    for (i, (bytes, refusal)) in cases.iter().enumerate() {
+        assert_eq!(board.receive(NOW, bytes, STRANGER), Err(*refusal), "case {i}");
+    }
+    assert!(board.is_empty());
+    let [missing, length] = ["no_solution", "solution_length"].map(|reason| board.refused()[reason]);
+    assert_eq!((missing, length), (2, 4));
+    board.receive(NOW, &good.encode(), STRANGER).unwrap();
+    // What is good there is not here, where a nonce is all there is, and not even with good work of here.
+    let mut board = super::tests::board();
+    let needless = Refusal::Solution(SolutionError::Needless);
+    assert_eq!(board.receive(NOW, &good.encode(), STRANGER), Err(needless));
+    let both = Posting { solution: good.solution, ..posting(topic("a"), NOW.0, b"hello", 1) };
+    assert_eq!(board.receive(NOW, &both.encode(), STRANGER), Err(needless));
+    assert_eq!(board.refused()["needless_solution"], 2);
 }
 
 #[test]
@@ -227,7 +319,16 @@ proptest! {
         // The stamp covers every bit; a changed one passes once in 4 096, and then it is other work done.
         if let Ok(accepted) = board.receive(NOW, &altered, STRANGER) {
             let posting = board.retrieve(&accepted.key).unwrap();
-            prop_assert!(posting.subject(&rules()).is_stamped(posting.bulletin.nonce(), &rules().work));
+            prop_assert!(posting.is_stamped(&rules()));
         }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed_where_there_are_solutions(bit in 0_usize..(4 + 1 + 17 + 72 + 5) * 8) {
+        static SOLVED: OnceLock<Vec<u8>> = OnceLock::new();
+        let solved = SOLVED.get_or_init(|| posting_under(&equihash(), topic("a"), NOW.0, b"hello", 1).encode());
+        let mut altered = solved.clone();
+        altered[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(Board::new(equihash(), BoardLimits::default()).receive(NOW, &altered, STRANGER).is_err());
     }
 }

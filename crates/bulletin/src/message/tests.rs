@@ -1,17 +1,17 @@
 //! Messages that arrive, and the many that must not.
 
-use jurat_crypto::{Letter, LetterId, NetworkId, seal};
+use jurat_crypto::{EquihashSolution, Letter, LetterId, NetworkId, TapeHash, WorkFunction, seal};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::*;
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
-const EFFORT: Effort = Effort(4);
+const EFFORT: Effort = Effort::new(4);
 
 fn rules() -> Rules {
     let mut rules = Rules::new(NetworkId(Digest::of(b"network")));
-    rules.work.hashcash = jurat_crypto::TapeHash::DEFAULT_V1;
+    rules.work.function = TapeHash::DEFAULT_V1.into();
     rules
 }
 
@@ -39,9 +39,13 @@ fn sealed(author: &SigningKey, expires: u32, content: &[u8]) -> Vec<u8> {
 }
 
 fn stamped(message: Message) -> Message {
-    let search = message.subject(EFFORT, &rules()).search(&rules().work);
+    stamped_under(&rules(), message)
+}
+
+fn stamped_under(rules: &Rules, message: Message) -> Message {
+    let search = message.subject(EFFORT, rules).search(&rules.work);
     let stamp = search.unwrap().try_attempts(0..1 << 20).unwrap();
-    Message { nonce: u32::try_from(stamp.nonce).unwrap(), ..message }
+    message.stamped(&stamp)
 }
 
 fn message() -> Message {
@@ -71,7 +75,7 @@ fn each_defect_has_its_refusal() {
     let mut cases = vec![
         (bytes[..139].to_vec(), MessageRefusal::Truncated(139)),
         (Message { dst: [9; 32], ..good.clone() }.encode(EFFORT), MessageRefusal::NotForUs),
-        (good.encode(Effort(3)), MessageRefusal::Cheap { promised: 3, asked: 4 }),
+        (good.encode(Effort::new(3)), MessageRefusal::Cheap { promised: 3, asked: 4 }),
         (Message { body: b"hi Bob".to_vec(), ..good.clone() }.encode(EFFORT), MessageRefusal::NotSealed),
         (
             Message { body: vec![0; MAX_SEALED_BYTES + 1], ..good.clone() }.encode(EFFORT),
@@ -80,7 +84,7 @@ fn each_defect_has_its_refusal() {
     ];
     let no_work = (0..u32::MAX)
         .map(|nonce| Message { nonce, ..good.clone() })
-        .find(|message| !message.subject(EFFORT, &rules()).is_stamped(message.nonce, &rules().work));
+        .find(|message| !message.subject(EFFORT, &rules()).is_stamped(message.nonce, None, &rules().work));
     cases.push((no_work.unwrap().encode(EFFORT), MessageRefusal::NoWork));
     let forged = Message { signature: mallory().sign(b"something else"), ..good.clone() };
     cases.push((stamped(forged).encode(EFFORT), MessageRefusal::Signature));
@@ -107,6 +111,37 @@ fn each_defect_has_its_refusal() {
 }
 
 #[test]
+fn messages_of_an_equihash_network_carry_their_solution() {
+    let work = crate::WorkRules { function: WorkFunction::Equihash, ..rules().work };
+    let rules = Rules { work, ..rules() };
+    let inbox = || Inbox::new(rules, &VerifyingKey::from_bytes(bob().0).unwrap(), 4);
+    let take = |inbox: &mut Inbox, bytes: &[u8]| {
+        inbox.receive(NOW, bytes, EFFORT, [bob().1].iter()).map(|opened| opened.letter.content.to_vec())
+    };
+    let good = stamped_under(&rules, Message { nonce: 0, ..message() });
+    let (mut taking, bytes) = (inbox(), good.encode(EFFORT));
+    assert_eq!(take(&mut taking, &bytes), Ok(b"hello".to_vec()));
+    assert_eq!(take(&mut taking, &bytes), Err(MessageRefusal::Replayed));
+    let mut refusing = inbox();
+    let none = Message { solution: None, ..good.clone() };
+    let missing = MessageRefusal::Solution(SolutionError::Missing);
+    assert_eq!(take(&mut refusing, &none.encode(EFFORT)), Err(missing));
+    let zeros = EquihashSolution::from_bytes(&[0; EquihashSolution::BYTES]).ok();
+    let wrong = Message { solution: zeros, ..good.clone() };
+    assert_eq!(take(&mut refusing, &wrong.encode(EFFORT)), Err(MessageRefusal::NoWork));
+    let mut longer = bytes.clone();
+    longer[4] = 18;
+    let length = MessageRefusal::SolutionLength(EquihashLengthError { actual: 18 });
+    assert_eq!(take(&mut refusing, &longer), Err(length));
+    assert_eq!(take(&mut refusing, &bytes[..22]), Err(MessageRefusal::Truncated(22)));
+    // In another network a solution is one thing too many.
+    let needless = MessageRefusal::Solution(SolutionError::Needless);
+    assert_eq!(take(&mut super::tests::inbox(), &bytes), Err(needless));
+    let reasons: Vec<_> = refusing.refused().keys().copied().collect();
+    assert_eq!(reasons, ["no_solution", "no_work", "solution_length", "truncated"]);
+}
+
+#[test]
 fn refusals_that_depend_on_secrets_read_alike() {
     let [signature, sealed, author] =
         [MessageRefusal::Signature, MessageRefusal::Sealed, MessageRefusal::Author].map(|r| r.to_string());
@@ -116,9 +151,9 @@ fn refusals_that_depend_on_secrets_read_alike() {
 #[test]
 fn a_full_memory_takes_nothing_rather_than_forget() {
     let mut inbox = Inbox::new(rules(), &VerifyingKey::from_bytes(bob().0).unwrap(), 1);
-    assert_eq!(inbox.price(0), Effort(1));
+    assert_eq!(inbox.price(0), Effort::new(1));
     receive(&mut inbox, NOW.0, &message()).unwrap();
-    assert_eq!(inbox.price(0), Effort(1 + crate::MAX_RISE));
+    assert_eq!(inbox.price(0), Effort::new(1 + crate::MAX_RISE));
     let other = Message::sign(&alice(), bob().0, NOW, sealed(&alice(), NOW.0 + 600, b"other"), &rules());
     assert_eq!(receive(&mut inbox, NOW.0, &stamped(other)), Err(MessageRefusal::Full { retry_after: 301 }));
 }

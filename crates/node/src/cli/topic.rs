@@ -96,6 +96,7 @@ mod tests {
             expires: String::new(),
             effort: 0,
             nonce: 0,
+            solution: None,
             content: BASE64.encode(content),
         };
         assert_eq!(describe(&bulletin("für\nalle".as_bytes())), "then  01234567  für\\u{a}alle");

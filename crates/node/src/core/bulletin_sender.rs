@@ -1,13 +1,13 @@
 //! Who says who they are when they post a bulletin: it costs less for those whom the receiver trusts.
 
+use jurat_bulletin::{Header, Posting};
 use jurat_crypto::{Domain, NetworkId, Signature, VerifyingKey};
 use jurat_trust::{FederationId, KeyBytes, Registry, Status};
 
 /// What a sender signs: topic (32), content id (32) and time (4) of the bulletin.
 pub const BULLETIN_SENDER: Domain = Domain::new("jurat/v1/bulletin-sender");
 
-/// Bytes of a posting before the part that its sender signs, which begins its header; and of that part.
-const EFFORT_BYTES: usize = 4;
+/// Bytes of a header that its sender signs.
 const SIGNED_BYTES: usize = 32 + 32 + 4;
 
 /// A federation that posts.
@@ -40,10 +40,11 @@ pub enum SenderRefusal {
     Signature,
 }
 
-/// What a posting's sender signs of it; none if it is too short to be one.
+/// What a posting's sender signs of its header: all but the nonce.
 #[must_use]
-pub fn sender_body(posting: &[u8]) -> Option<&[u8]> {
-    posting.get(EFFORT_BYTES..EFFORT_BYTES + SIGNED_BYTES)
+pub fn sender_body(header: &Header) -> [u8; SIGNED_BYTES] {
+    let header = header.encode();
+    std::array::from_fn(|i| header[i])
 }
 
 /// How much the federation of the node with this link key trusts another, 0 to 10 000: itself wholly.
@@ -73,8 +74,8 @@ impl BulletinSender {
         if !keys.any(|known| *known == key) {
             return Err(SenderRefusal::Key { key, federation: self.federation.clone() });
         }
-        let body = sender_body(posting).ok_or(SenderRefusal::Signature)?;
-        let verified = BULLETIN_SENDER.verify(&self.key, network, body, &self.signature);
+        let header = Posting::header_of(posting).map_err(|_| SenderRefusal::Signature)?;
+        let verified = BULLETIN_SENDER.verify(&self.key, network, &sender_body(&header), &self.signature);
         verified.map_err(|_| SenderRefusal::Signature)
     }
 }
@@ -138,7 +139,7 @@ mod tests {
         let (registry, posting) =
             (founded(), [&[0, 0, 0, 7][..], &[5; 32], &[6; 32], &[0; 8], b"snow"].concat());
         let sign = |key: &SigningKey, network, posting: &[u8]| {
-            BULLETIN_SENDER.sign(key, network, sender_body(posting).unwrap())
+            BULLETIN_SENDER.sign(key, network, &sender_body(&Posting::header_of(posting).unwrap()))
         };
         let good = BulletinSender {
             federation: federation("fed:b"),
@@ -156,6 +157,11 @@ mod tests {
         assert_eq!([3, 72].map(changed), [Ok(()), Ok(())]);
         assert!([4, 36, 71].map(changed).iter().all(|checked| *checked == Err(SenderRefusal::Signature)));
         assert_eq!(check(&good, &posting[..71]), Err(SenderRefusal::Signature));
+        // With a solution ahead of it too.
+        let solved = [&[0x80, 0, 0, 7, 17][..], &[9; 17], &posting[4..]].concat();
+        assert_eq!(check(&good, &solved), Ok(()));
+        let wrong_length = [&[0x80, 0, 0, 7, 16][..], &[9; 16], &posting[4..]].concat();
+        assert_eq!(check(&good, &wrong_length), Err(SenderRefusal::Signature));
         let elsewhere = sign(&key(2), NetworkId(Digest::of(b"other")), &posting);
         let elsewhere = BulletinSender { signature: elsewhere, ..good.clone() };
         assert_eq!(check(&elsewhere, &posting), Err(SenderRefusal::Signature));

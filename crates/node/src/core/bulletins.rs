@@ -316,7 +316,7 @@ impl BulletinExchange {
             }
             Err(refusal) => {
                 // Clocks and boards differ a little; what was never a bulletin is the sender's doing.
-                if matches!(refusal, Refusal::Bulletin(_) | Refusal::NoWork) {
+                if matches!(refusal, Refusal::Bulletin(_) | Refusal::Solution(_) | Refusal::NoWork) {
                     self.sent_bad(from, now);
                 }
                 Err(refusal)

@@ -9,10 +9,7 @@ use jurat_crypto::SigningKey;
 use jurat_trust::FederationId;
 use serde::Serialize;
 
-use super::{
-    TopicArguments, price,
-    stamping::{Found, stamp},
-};
+use super::{TopicArguments, price, stamping::stamp};
 use crate::{
     bulletin_json::{PostedJson, PriceJson},
     cli::{
@@ -68,6 +65,8 @@ struct Shown {
     posted: PostedJson,
     effort: u32,
     nonce: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    solution: Option<String>,
     attempts: u64,
 }
 
@@ -85,19 +84,20 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let said = runtime.block_on(price::ask(&client, &topic, arguments.sender.as_ref()))?;
     let mut effort = said.effort;
     for _ in 0..MOST_STAMPS {
-        let (posting, found) = stamped(arguments, &said, topic, effort, &content, output)?;
+        let (posting, attempts) = stamped(arguments, &said, topic, effort, &content, output)?;
         let path = match &sender {
             Some((federation, key)) => signed_path(federation, key, &said, &posting)?,
             None => BULLETINS.to_owned(),
         };
-        let answer = runtime.block_on(client.post(&path, "application/octet-stream", posting))?;
+        let answer = runtime.block_on(client.post(&path, "application/octet-stream", posting.encode()))?;
         // It may have become crowded while the stamp was made.
         if let Some(price) = answer.price().filter(|price| *price > effort) {
             effort = price;
             continue;
         }
         let posted = serde_json::from_slice(&answer.success()?).map_err(Failure::unreachable)?;
-        let shown = Shown { posted, effort, nonce: found.nonce, attempts: found.attempts };
+        let solution = posting.solution.map(|solution| HEXLOWER.encode(&solution.to_bytes()));
+        let shown = Shown { posted, effort, nonce: posting.bulletin.nonce(), solution, attempts };
         output
             .result(&shown, || format!("posted {} until {}", shown.posted.content_id, shown.posted.expires));
         return Ok(());
@@ -110,10 +110,10 @@ fn signed_path(
     federation: &FederationId,
     key: &SigningKey,
     said: &PriceJson,
-    posting: &[u8],
+    posting: &Posting,
 ) -> Result<String, Failure> {
     let rules = said.rules().ok_or_else(unknown)?;
-    let signature = BULLETIN_SENDER.sign(key, rules.network, sender_body(posting).unwrap_or_default());
+    let signature = BULLETIN_SENDER.sign(key, rules.network, &sender_body(posting.bulletin.header()));
     let [key, signature] =
         [&key.verifying_key().as_bytes()[..], &signature.to_bytes()].map(|bytes| HEXLOWER.encode(bytes));
     Ok(format!("{BULLETINS}?sender={federation}&key={key}&signature={signature}"))
@@ -123,7 +123,7 @@ fn unknown() -> Failure {
     Failure::Unreachable("the node asks for work of a kind that this version can't do".into())
 }
 
-/// A posting with its work done.
+/// A posting with its work done, and how many attempts that took.
 fn stamped(
     arguments: &Arguments,
     said: &PriceJson,
@@ -131,10 +131,11 @@ fn stamped(
     effort: u32,
     content: &[u8],
     output: Output,
-) -> Result<(Vec<u8>, Found), Failure> {
+) -> Result<(Posting, u64), Failure> {
     let rules = said.rules().ok_or_else(unknown)?;
     // A node could ask for years of work.
-    let most = arguments.max_effort.unwrap_or_else(|| rules.work.bulletins.doubled(rules.work.rule, 4).0);
+    let most =
+        arguments.max_effort.unwrap_or_else(|| rules.work.bulletins.doubled(rules.work.rule, 4).amount());
     if effort > most {
         return Err(Failure::False(format!(
             "a bulletin costs effort {effort} now, more than {most}; wait, or allow it with --max-effort"
@@ -143,8 +144,7 @@ fn stamped(
     let time = UnixSeconds(u32::try_from(unix_millis() / 1000).unwrap_or(u32::MAX));
     let bulletin =
         Bulletin::new(topic, time, 0, content.to_vec()).map_err(|error| Failure::Usage(error.to_string()))?;
-    let posting = Posting { effort: Effort(effort), bulletin };
-    let found = stamp(&posting.subject(&rules), &rules.work, arguments.threads, output)?;
-    let bulletin = posting.bulletin.with_nonce(found.nonce);
-    Ok((Posting { bulletin, ..posting }.encode(), found))
+    let posting = Posting::new(Effort::new(effort), bulletin);
+    let stamp = stamp(&posting.subject(&rules), &rules.work, arguments.threads, output)?;
+    Ok((posting.stamped(&stamp), stamp.attempt + 1))
 }

@@ -275,7 +275,6 @@ impl BulletinExchange {
 
 /// What reconciliation calls the bulletin of a posting that the board has read.
 fn name_of(posting: &[u8]) -> Option<Digest> {
-    let bulletin = posting.get(4..)?;
-    let (header, _) = jurat_bulletin::Header::split(bulletin).ok()?;
+    let header = jurat_bulletin::Posting::header_of(posting).ok()?;
     Some(Digest::of_parts(&[header.topic.0.as_bytes(), header.content_id.0.as_bytes()]))
 }

@@ -13,7 +13,7 @@ use super::*;
 const START: u64 = 1_700_000_000_000;
 
 fn rules() -> Rules {
-    let work = WorkRules { bulletins: Effort(4), ..WorkRules::default() };
+    let work = WorkRules { bulletins: Effort::new(4), ..WorkRules::default() };
     Rules { work, ..Rules::new(NetworkId(Digest::of(b"network"))) }
 }
 
@@ -24,10 +24,9 @@ fn topic() -> TopicId {
 /// A posting of this content at a time, with the effort done or not.
 fn posting(content: &[u8], now: Now, effort: u32) -> Vec<u8> {
     let bulletin = Bulletin::new(topic(), unix_seconds(now), 0, content.to_vec()).unwrap();
-    let posting = Posting { effort: Effort(effort), bulletin };
+    let posting = Posting::new(Effort::new(effort), bulletin);
     let stamp = posting.subject(&rules()).search(&rules().work).unwrap().try_attempts(0..1 << 20).unwrap();
-    let bulletin = posting.bulletin.with_nonce(u32::try_from(stamp.nonce).unwrap());
-    Posting { bulletin, ..posting }.encode()
+    posting.stamped(&stamp).encode()
 }
 
 fn key(id: u16) -> SigningKey {
@@ -203,7 +202,7 @@ fn bad_bulletins_are_not_passed_on_and_their_sender_is_cut_off() {
     // The work of 256 bits is never done.
     for i in 0..33_u8 {
         let bulletin = Bulletin::new(topic(), unix_seconds(council.now), 0, vec![i]).unwrap();
-        give(&mut council, Posting { effort: Effort(256), bulletin }.encode());
+        give(&mut council, Posting::new(Effort::new(256), bulletin).encode());
     }
     let counts = council.members[1].counts();
     assert_eq!((counts.cut_offs, counts.accepted), (1, 0));

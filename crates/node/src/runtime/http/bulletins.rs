@@ -141,6 +141,9 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::Bulletin(BulletinError::WrongContent) => {
             problem(StatusCode::UNPROCESSABLE_ENTITY, "not a bulletin").field("content")
         }
+        Refusal::Bulletin(BulletinError::Solution(_)) => {
+            problem(StatusCode::BAD_REQUEST, "not a bulletin").field("solution")
+        }
         Refusal::Expired { .. } | Refusal::Future { .. } => {
             problem(StatusCode::UNPROCESSABLE_ENTITY, "not now").field("time")
         }
@@ -157,6 +160,7 @@ fn refused(refusal: &Refusal) -> Problem {
             problem(StatusCode::TOO_MANY_REQUESTS, "full").retry_after(*retry_after)
         }
         Refusal::Private => problem(StatusCode::UNPROCESSABLE_ENTITY, "private").field("content"),
+        Refusal::Solution(_) => problem(StatusCode::UNPROCESSABLE_ENTITY, "no work").field("solution"),
         Refusal::NoWork => problem(StatusCode::UNPROCESSABLE_ENTITY, "no work").field("nonce"),
     }
 }

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::body::{Bytes, Frame};
-use jurat_bulletin::{Bulletin, Effort, Posting, TopicId};
+use jurat_bulletin::{Posting, TopicId};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{problem::Problem, server::ClientAddress, state::Shared, topics::topic_of};
@@ -114,11 +114,8 @@ fn event(item: &StreamItem, bulletins: &Bulletins) -> String {
     match item {
         StreamItem::Missed(count) => format!("event: missed\ndata: {{\"missed\":{count}}}\n\n"),
         StreamItem::Bulletin(PersistedPosting { key, bytes }) => {
-            let posting = bytes.split_first_chunk::<4>().and_then(|(effort, bulletin)| {
-                let effort = Effort(u32::from_be_bytes(*effort));
-                Some(Posting { effort, bulletin: Bulletin::decode(bulletin).ok()? })
-            });
-            let json = posting.map(|posting| BulletinJson::new(&posting, &bulletins.rules));
+            let json =
+                Posting::decode(bytes).ok().map(|posting| BulletinJson::new(&posting, &bulletins.rules));
             let json = json.and_then(|json| serde_json::to_string(&json).ok()).unwrap_or_default();
             format!("event: bulletin\nid: {}-{}\ndata: {json}\n\n", key.time.0, key.content.0)
         }
