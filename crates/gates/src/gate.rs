@@ -83,7 +83,7 @@ pub enum GateError {
     #[error("the key is not this member's")]
     Signer,
     /// This member was removed.
-    #[error("this member was removed from the gate")]
+    #[error("this node was removed from the gate")]
     Closed,
     /// The gate can't go on.
     #[error("the gate stopped: {0}")]
@@ -205,6 +205,13 @@ impl Gate {
     #[must_use]
     pub fn next_place(&self) -> u64 {
         self.place.map_or(0, |place| place.saturating_add(1))
+    }
+
+    /// Whether the log has decided this epoch for a commit that is not here yet. Until it comes, entries
+    /// of the log mean nothing to this gate.
+    #[must_use]
+    pub const fn awaits_commit(&self) -> bool {
+        self.decided.is_some()
     }
 
     /// Whether this member was removed. Its state is of no more use and should be erased.

@@ -23,7 +23,7 @@ pub use decide::{Advance, Decision, Stopped};
 pub use gate::{Gate, GateError, GateId, GateName, MAX_MEMBERS, MAX_NAME_BYTES, PAST_EPOCHS};
 pub use identity::UnboundKey;
 pub use invitation::{Invitation, InvitationError, MAX_INVITATION_BYTES};
-pub use message::{MAX_MESSAGE_BYTES, MAX_POST_BYTES, message_commitment};
+pub use message::{MAX_MESSAGE_BYTES, MAX_POST_BYTES, MessageHead, message_commitment};
 pub use package::{MAX_PACKAGE_BYTES, PackageError, SignedPackage};
 pub use packages::{JoinError, MAX_PACKAGES, PACKAGE_LIFE, Packages, PackagesError};
 pub use receive::{Delivery, MAX_CANDIDATES, MAX_WAITING, Post};

@@ -37,6 +37,23 @@ const FLOOR: usize = 512;
 const HEADER: usize = 32 + 8 + 1 + 32 + 32;
 const TAG: usize = 16;
 
+/// Where a message belongs, as it says in the open. Nobody but a member of that epoch can tell whether
+/// one of them made it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageHead {
+    /// The gate.
+    pub gate: GateId,
+    /// The epoch in which it was made.
+    pub epoch: u64,
+}
+
+impl MessageHead {
+    /// Of bytes that have the shape of a message.
+    pub fn of(bytes: &[u8]) -> Result<Self, Refusal> {
+        Message::decode(bytes).map(|message| Self { gate: message.gate, epoch: message.epoch })
+    }
+}
+
 /// What a message says in the open.
 pub(crate) struct Message<'a> {
     pub(crate) gate: GateId,

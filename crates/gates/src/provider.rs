@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Messages of one sender and epoch whose keys are kept while earlier ones are missing.
-const OUT_OF_ORDER: u32 = 256;
+const OUT_OF_ORDER: u32 = 1024;
 /// How many messages of one sender and epoch may be missing at once.
 const MOST_SKIPPED: u32 = 4096;
 

@@ -101,6 +101,15 @@ pub struct PrivateCommitment {
     pub tag: Digest,
 }
 
+impl PrivateCommitment {
+    /// What an entry of this kind says, without looking further at any other.
+    #[must_use]
+    pub fn of_entry(entry: &[u8]) -> Option<Self> {
+        let body = entry.strip_prefix(&[VERSION, PRIVATE_COMMITMENT])?;
+        decode_commitment(body).ok()
+    }
+}
+
 /// The sequence and time of an ordered batch. It stands before the batch's entries if one of them is
 /// a registry operation, so that the log alone is enough to replay the registry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

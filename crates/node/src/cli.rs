@@ -14,6 +14,7 @@ mod evidence;
 mod federation;
 mod files;
 mod find;
+mod gate;
 mod hashcash;
 mod init;
 mod keygen;
@@ -21,6 +22,7 @@ mod log;
 mod mirror;
 mod operation;
 mod output;
+mod owner;
 mod passphrase;
 mod peer;
 mod proposal;
@@ -91,6 +93,8 @@ enum Command {
     Topic(topic::Command),
     #[command(subcommand)]
     Dm(dm::Command),
+    #[command(subcommand)]
+    Gate(gate::Command),
     Completions(completions::Arguments),
 }
 
@@ -156,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Operation(command) => operation::run(command, output),
         Command::Topic(command) => topic::run(command, output),
         Command::Dm(command) => dm::run(command, output),
+        Command::Gate(command) => gate::run(command, output),
         Command::Completions(arguments) => {
             completions::run(arguments, output);
             Ok(())

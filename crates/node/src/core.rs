@@ -15,6 +15,7 @@ mod council_history;
 mod electorate;
 mod event;
 mod frame;
+mod gates;
 mod genesis;
 mod halt;
 mod layout;
@@ -40,6 +41,11 @@ pub use council_history::{
 };
 pub use event::{Effects, Event, RegistryStep, Sealed};
 pub use frame::{EntryBytes, Frame};
+pub use gates::{
+    GateChange, GateCounts, GateExchange, GateNote, GateRow, GateState, GateView, ITEM_LIFE, ItemRefusal,
+    MAX_GATES, MAX_ITEM_BYTES_OF_ONE, MAX_ITEMS_OF_ONE, MAX_UNREAD, MAX_UNREAD_BYTES, NotDone, Outcome,
+    STORAGE_KEY_LIFE, Said, StorageKey, Stretch,
+};
 pub use genesis::{Genesis, GenesisError, Member, MemberName, MemberNameError, WorkError, WorkJson};
 pub use halt::Halt;
 pub use layout::LayoutError;

@@ -40,8 +40,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use bulletins::OwnerRequest;
-pub(crate) use bulletins::{OwnerAnswer, socket as owner_socket};
+pub(crate) use bulletins::{
+    GateAnswer, GateJson, NoteJson, OutcomeJson, OwnerAnswer, socket as owner_socket,
+};
+pub use bulletins::{GateRequest, OwnerRequest};
 pub(crate) use clock::unix_millis;
 pub use config::{
     BulletinConfig, Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles,
@@ -183,7 +185,7 @@ pub async fn run(
     // Such a path may have about a hundred bytes; a log is kept under a longer one all the same.
     let owner_listener = bulletins::listen(dir.path()).inspect_err(|error| {
         let path = owner_socket(dir.path());
-        warn!(%error, path = %path.display(), "no socket for the node's owner, so no `jurat dm`");
+        warn!(%error, path = %path.display(), "no socket for the node's owner, so no `jurat dm` and `jurat gate`");
     });
     let keeper = EvidenceKeeper::new(&dir);
     let evidence_stats = keeper.stats().clone();

@@ -122,15 +122,21 @@ fn commands_print_what_the_page_shows() {
     }
 }
 
-/// What is printed of a message, and of one whose commitment is in the log.
-fn letters(dir: &Path) -> [(&'static str, Vec<Value>); 2] {
+/// What is printed of a message, of one whose commitment is in the log, and of a gate.
+fn letters(dir: &Path) -> [(&'static str, Vec<Value>); 3] {
     let send = "dm send council/node-1 --to node-1 --json --text";
     let sent = [jurat(dir, &format!("{send} one")), jurat(dir, &format!("{send} two --ordered"))];
     let started = Instant::now();
     loop {
         let inbox = lines(dir, "dm inbox council/node-1 --keep --json");
         if inbox.len() == 2 {
-            return [("jurat dm send", sent.into()), ("jurat dm inbox", inbox)];
+            let gate = jurat(dir, "gate create council/node-1 snow --json");
+            assert_eq!(lines(dir, "gate list council/node-1 --json"), std::slice::from_ref(&gate));
+            return [
+                ("jurat dm send", sent.into()),
+                ("jurat dm inbox", inbox),
+                ("jurat gate list", vec![gate]),
+            ];
         }
         assert!(started.elapsed() < PATIENCE, "{inbox:?}");
     }

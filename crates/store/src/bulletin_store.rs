@@ -55,7 +55,8 @@ pub enum BulletinStoreError {
     /// The file is damaged, or the disk failed below it.
     #[error(
         "the bulletins in {path:?} can't be read or written: {source}; \
-         move the file away: what is alive comes again from other members"
+         move the file away: what is alive comes again from other members, \
+         but the node has to be removed from its gates and invited again"
     )]
     Database {
         /// The file.

@@ -229,7 +229,8 @@ impl World {
             11 => self.spread(script, from),
             12 => {
                 let covered = script.pick(&[0, 1, 2, 256, u32::MAX]);
-                let postings = (0..script.byte() % 4).map(|i| EntryBytes(self.posting(i).into())).collect();
+                let body = |posting: Vec<u8>| EntryBytes([&[1], &*posting].concat().into());
+                let postings = (0..script.byte() % 4).map(|i| body(self.posting(i))).collect();
                 self.hear(from, BulletinMessage::Postings { covered, postings });
             }
             _ => {

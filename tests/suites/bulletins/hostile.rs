@@ -97,9 +97,14 @@ pub(super) fn send(link: &mut Link, message: BulletinMessage) {
     link.send_frame(&codec::encode(&Frame::Bulletins(message))).unwrap();
 }
 
+/// A posting in a body that is spread.
+fn wrapped(posting: &[u8]) -> Vec<u8> {
+    [&[1], posting].concat()
+}
+
 /// A posting as it is spread.
 pub(super) fn body(posting: &[u8]) -> BulletinMessage {
-    BulletinMessage::Spread(SpreadMessage::Body { body: posting.into(), hops: 0, pulled: false })
+    BulletinMessage::Spread(SpreadMessage::Body { body: wrapped(posting).into(), hops: 0, pulled: false })
 }
 
 #[test]
@@ -118,7 +123,7 @@ fn a_member_that_passes_on_bad_bulletins_reaches_nobody_and_is_cut_off() {
         send(&mut link, BulletinMessage::Answer(EntryBytes(bytes.clone().into())));
         send(&mut link, body(&bytes));
     }
-    let unasked = vec![EntryBytes(stamped(&rules, topic("weather"), now(), b"unasked", 7).into())];
+    let unasked = vec![EntryBytes(wrapped(&stamped(&rules, topic("weather"), now(), b"unasked", 7)).into())];
     send(&mut link, BulletinMessage::Postings { covered: 1, postings: unasked });
     let lost = SpreadId::of(b"never sent");
     send(&mut link, BulletinMessage::Spread(SpreadMessage::Announce(vec![(lost, 1); 300])));

@@ -4,12 +4,11 @@ use data_encoding::BASE64;
 use jurat::core::{BulletinMessage, EntryBytes};
 use jurat_bulletin::{MAX_PAYLOAD_BYTES, Message, Rules, mail_payload};
 use jurat_crypto::{Domain, KeyUse, Letter, LetterId, NetworkId, SealingKey, SigningKey, VerifyingKey, seal};
-use jurat_tests::{Council, unix_seconds as now, until_true};
+use jurat_tests::{Council, Eavesdropper, unix_seconds as now, until_true};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
 use super::{
-    eavesdropper::Eavesdropper,
     letters::{inbox, send, sent},
     rules,
 };

@@ -8,11 +8,13 @@ use std::{
 use data_encoding::BASE64;
 use jurat_crypto::{Digest, Letter, LetterId, SealContext, SealingKey, SigningKey, seal};
 use jurat_log::{Checkpoint, Entry, Note, PrivateCommitment, Receipt};
-use jurat_tests::{Council, Finished, jurat, path, stamped_posting, topic, unix_seconds, until, until_true};
+use jurat_tests::{
+    Council, Finished, jurat, path, stamped_posting, topic, unix_seconds, until, until_true, wire::holds,
+};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
-use super::{capture::holds, post, read, refused, rules};
+use super::{post, read, refused, rules};
 
 pub(super) const SECRET: &str = "quince marmalade under the third flagstone";
 

@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
 mod capture;
-mod eavesdropper;
 mod equihash;
 mod hostile;
 mod hostile_letters;

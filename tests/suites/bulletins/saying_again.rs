@@ -7,10 +7,9 @@ use jurat::core::BulletinMessage;
 use jurat_crypto::MAX_LETTER_BYTES;
 use jurat_gossip::SpreadMessage;
 use jurat_store::{BulletinStore, DataDir, StdFs};
-use jurat_tests::{Council, jurat, stamped_posting, topic, unix_seconds, until, until_true};
+use jurat_tests::{Council, Eavesdropper, jurat, stamped_posting, topic, unix_seconds, until, until_true};
 
 use super::{
-    eavesdropper::Eavesdropper,
     hostile::body,
     letters::{SECRET, dir, inbox, send_with, sent},
     posted, refused, rules, until_read,

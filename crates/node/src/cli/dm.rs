@@ -1,6 +1,5 @@
 //! `jurat dm`
 
-mod asking;
 mod inbox;
 mod send;
 

@@ -8,6 +8,8 @@
 //! anybody hears of it.
 
 mod catching_up;
+mod gating;
+mod item;
 mod mailing;
 mod message;
 
@@ -25,8 +27,9 @@ use jurat_log::PrivateCommitment;
 use jurat_pbft::{Now, ReplicaId};
 use rand::{Rng, rngs::StdRng};
 
-use super::{EntryBytes, MailChange, MailExchange};
+use super::{EntryBytes, GateChange, GateExchange, MailChange, MailExchange};
 use catching_up::CatchingUp;
+use item::{GATE_ITEM, Item, NotTaken, POSTING};
 pub use message::BulletinMessage;
 
 /// How long at most until the next wake: bulletins expire by the second.
@@ -55,6 +58,8 @@ pub struct BulletinEffects {
     pub forget: Vec<BulletinKey>,
     /// Store and remove these besides.
     pub mail: Vec<MailChange>,
+    /// And these.
+    pub gates: Vec<GateChange>,
     /// Have these ordered, likewise once the above is durable.
     pub order: Vec<PrivateCommitment>,
     /// Tell subscribers, once the above is durable. The first is an index into `persist`.
@@ -102,8 +107,8 @@ struct Neighbour {
 #[derive(Debug)]
 pub struct BulletinExchange {
     board: Board,
-    /// What reconciliation calls each bulletin, for all on the board.
-    items: BTreeMap<Digest, BulletinKey>,
+    /// What reconciliation calls each bulletin on the board, and each item that is kept for gates.
+    items: BTreeMap<Digest, Item>,
     me: Option<ReplicaId>,
     neighbours: BTreeMap<ReplicaId, Neighbour>,
     spreader: Option<Spreader<ReplicaId>>,
@@ -111,6 +116,9 @@ pub struct BulletinExchange {
     spread_before: SpreadCounts,
     catching_up: CatchingUp,
     mail: MailExchange,
+    gates: GateExchange,
+    /// When what came for gates is given to them at the latest.
+    feed_by: u64,
     /// When mail that waits for members who are there is offered again.
     offer_at: u64,
     entropy: StdRng,
@@ -130,7 +138,9 @@ impl BulletinExchange {
             spreader: None,
             spread_before: SpreadCounts::default(),
             catching_up: CatchingUp::default(),
-            mail: MailExchange::new(rules, key),
+            mail: MailExchange::new(rules, key.clone()),
+            gates: GateExchange::new(rules.network, key),
+            feed_by: 0,
             offer_at: 0,
             entropy,
             counts: ExchangeCounts::default(),
@@ -141,7 +151,7 @@ impl BulletinExchange {
     /// Takes back what was stored; says why not if it is over, or never was a bulletin.
     pub fn restore(&mut self, now: Now, posting: &[u8]) -> Result<(), Refusal> {
         let accepted = self.board.receive(unix_seconds(now), posting, Origin::Disk)?;
-        self.items.insert(item(&accepted.key), accepted.key);
+        self.items.insert(item::name(&accepted.key), Item::Bulletin(accepted.key));
         Ok(())
     }
 
@@ -160,6 +170,7 @@ impl BulletinExchange {
         }
         self.catching_up.retain(|id| others.contains_key(id));
         self.mail.set_members(me.is_some(), others.values());
+        self.gates.set_members(me.is_some(), others.values());
         if let Some(before) = self.spreader.take() {
             self.spread_before = sum(self.spread_before, before.counts());
         }
@@ -177,7 +188,7 @@ impl BulletinExchange {
             neighbour.is_up = true;
             let key = neighbour.key;
             self.catching_up.due(member, now.elapsed);
-            self.greet(member, &key);
+            self.greet(member, &key, now);
         }
     }
 
@@ -197,7 +208,8 @@ impl BulletinExchange {
         let accepted = self.take(posting, Origin::Sender { trust }, now)?;
         if let Some(spreader) = &mut self.spreader {
             // What the board takes is never longer than what is spread.
-            let outputs = spreader.broadcast(posting.into(), now.elapsed).map(|(_, outputs)| outputs);
+            let body = item::body(POSTING, posting);
+            let outputs = spreader.broadcast(body.into(), now.elapsed).map(|(_, outputs)| outputs);
             self.carry_out(outputs.unwrap_or_default(), now);
         }
         Ok(accepted.key)
@@ -228,6 +240,7 @@ impl BulletinExchange {
             BulletinMessage::Answer(EntryBytes(bytes)) => self.answered(from, &bytes, now),
             BulletinMessage::Postings { covered, postings } => self.fetched(from, covered, &postings, now),
             BulletinMessage::Prekeys(prekeys) => self.hear_prekeys(from, &prekeys, now),
+            BulletinMessage::Packages(packages) => self.hear_packages(from, &packages, now),
             BulletinMessage::Mail(EntryBytes(letter)) => self.mail_arrives(&letter, now),
             BulletinMessage::Filed(letter) => {
                 let recipient = neighbour.key;
@@ -239,7 +252,7 @@ impl BulletinExchange {
     /// Does what is due.
     pub fn wake(&mut self, now: Now) {
         for key in self.board.expire(unix_seconds(now)) {
-            self.items.remove(&item(&key));
+            self.items.remove(&item::name(&key));
             self.effects.forget.push(key);
         }
         let outputs = self
@@ -250,18 +263,21 @@ impl BulletinExchange {
         self.carry_out(outputs.unwrap_or_default(), now);
         self.catch_up(now);
         self.wake_mail(now);
+        self.wake_gates(now);
     }
 
     /// When to wake next, at the latest, on the clock of [`Now::elapsed`].
     #[must_use]
     pub fn next_wake(&self, now: Now) -> u64 {
-        let tick = now.elapsed + TICK_MILLIS;
+        let tick = self.next_gates(now).min(now.elapsed + TICK_MILLIS);
         self.spreader.as_ref().map_or(tick, |spreader| spreader.next_wake().min(tick))
     }
 
     /// What is to be done by now.
     pub fn take_effects(&mut self) -> BulletinEffects {
         self.effects.mail.extend(self.mail.take_changes());
+        self.effects.gates.extend(self.gates.take_changes(&mut self.entropy));
+        self.effects.order.extend(self.gates.take_order());
         std::mem::take(&mut self.effects)
     }
 
@@ -299,7 +315,7 @@ impl BulletinExchange {
     fn take(&mut self, posting: &[u8], origin: Origin, now: Now) -> Result<Accepted, Refusal> {
         let accepted = self.board.receive(unix_seconds(now), posting, origin)?;
         self.counts.accepted += 1;
-        self.items.insert(item(&accepted.key), accepted.key);
+        self.items.insert(item::name(&accepted.key), Item::Bulletin(accepted.key));
         if !accepted.subscribers.is_empty() {
             self.effects.deliver.push((self.effects.persist.len(), accepted.subscribers.clone()));
         }
@@ -307,21 +323,31 @@ impl BulletinExchange {
         Ok(accepted)
     }
 
-    /// The same for what a member passed on.
-    fn take_from(&mut self, from: ReplicaId, posting: &[u8], now: Now) -> Result<(), Refusal> {
-        match self.take(posting, FROM_MEMBER, now) {
-            Ok(_) => {
-                self.counts.from_members += 1;
-                Ok(())
+    /// The same for what a member passed on, be it a posting or something for gates.
+    fn take_from(&mut self, from: ReplicaId, body: &[u8], now: Now) -> Result<(), NotTaken> {
+        let taken = match body.split_first() {
+            Some((&POSTING, posting)) => {
+                let taken = self.take(posting, FROM_MEMBER, now);
+                self.counts.from_members += u64::from(taken.is_ok());
+                taken.map(drop).map_err(NotTaken::Posting)
             }
-            Err(refusal) => {
-                // Clocks and boards differ a little; what was never a bulletin is the sender's doing.
-                if matches!(refusal, Refusal::Bulletin(_) | Refusal::Solution(_) | Refusal::NoWork) {
-                    self.sent_bad(from, now);
-                }
-                Err(refusal)
-            }
+            Some((&GATE_ITEM, item)) => self.take_gate_item(from, item, now),
+            _ => Err(NotTaken::Kind),
+        };
+        if taken.as_ref().is_err_and(NotTaken::is_bad) {
+            self.sent_bad(from, now);
         }
+        taken
+    }
+
+    fn take_gate_item(&mut self, from: ReplicaId, item: &[u8], now: Now) -> Result<(), NotTaken> {
+        let Some(introducer) = self.neighbours.get(&from).map(|neighbour| neighbour.key) else {
+            return Err(NotTaken::Kind);
+        };
+        let taken = self.gates.arrive(item, &introducer, unix_seconds(now));
+        let id = taken.map_err(NotTaken::Gate)?;
+        self.items.insert(id, Item::Gate(id));
+        Ok(())
     }
 
     fn sent_bad(&mut self, from: ReplicaId, now: Now) {
@@ -358,12 +384,6 @@ impl BulletinExchange {
 /// The second in which something happens.
 fn unix_seconds(now: Now) -> UnixSeconds {
     UnixSeconds(u32::try_from(now.wall.0 / 1000).unwrap_or(u32::MAX))
-}
-
-/// What reconciliation calls a bulletin. Not the digest of the posting: the same content with another
-/// stamp is no other bulletin, and two boards may hold one each.
-fn item(key: &BulletinKey) -> Digest {
-    Digest::of_parts(&[key.topic.0.as_bytes(), key.content.0.as_bytes()])
 }
 
 fn sum(a: SpreadCounts, b: SpreadCounts) -> SpreadCounts {

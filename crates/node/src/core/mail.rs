@@ -16,7 +16,7 @@ use jurat_bulletin::{
 };
 use jurat_crypto::{
     Digest, Letter, LetterId, OpenError, Opened, PrekeyRing, SealError, SignedPrekey, SigningKey,
-    VerifyingKey, open, seal,
+    VerifyingKey, seal,
 };
 use jurat_log::{LeafIndex, PrivateCommitment};
 use rand::{Rng, RngExt as _, rngs::StdRng};
@@ -472,8 +472,7 @@ impl MailExchange {
 
     fn open(&self, filed: &Filed) -> Result<Opened, OpenError> {
         let context = Message::context(&self.rules, self.key.verifying_key().as_bytes());
-        let mut keys = self.ring.keys();
-        let opened = keys.find_map(|key| open(&filed.ciphertext, key, &context).ok()).ok_or(OpenError)?;
+        let opened = self.open_sealed(&filed.ciphertext, &context).ok_or(OpenError)?;
         // Who passes another's letter off as their own has not written it.
         if opened.author == filed.from { Ok(opened) } else { Err(OpenError) }
     }

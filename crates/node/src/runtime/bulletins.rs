@@ -3,10 +3,12 @@
 //! All that waits is taken together and shares one sync of the disk. Readers wait for that too: what
 //! they see is durable.
 
+mod gate_requests;
 mod owner;
 mod owner_answers;
-mod prekey_files;
 mod queue;
+mod rows;
+mod secret_files;
 mod streams;
 
 use std::{
@@ -20,12 +22,13 @@ use std::{
 };
 
 use jurat_bulletin::{BoardLimits, BulletinKey, Refusal, Rules, TopicId};
-use jurat_crypto::{Digest, SigningKey, VerifyingKey};
+use jurat_crypto::{SealingKey, SigningKey, VerifyingKey};
 use jurat_pbft::{Now, ReplicaId};
-use jurat_store::{BulletinChanges, BulletinStore, BulletinStoreError, DataDir, MailName, PostingName};
+use jurat_store::{BulletinChanges, BulletinStore, BulletinStoreError, DataDir};
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
+use zeroize::Zeroizing;
 
 use super::{
     RunError,
@@ -36,12 +39,15 @@ use super::{
 };
 use crate::{
     codec,
-    core::{BulletinEffects, BulletinExchange, BulletinMessage, Frame, MailRow},
+    core::{BulletinEffects, BulletinExchange, BulletinMessage, Frame, INBOX_LIFE, StorageKey},
 };
+pub use gate_requests::GateRequest;
+pub(crate) use gate_requests::{GateAnswer, GateJson, NoteJson, OutcomeJson};
 pub use owner::OwnerRequest;
 pub(crate) use owner::{LetterJson, OwnerAnswer, SentJson, listen, serve, socket};
-use prekey_files::PrekeyFiles;
 use queue::{Job, Queue};
+use rows::{Row, changes, row_of};
+use secret_files::SecretFiles;
 use streams::Streams;
 pub(crate) use streams::{MAX_STREAMS, MAX_STREAMS_OF_ONE, StreamItem, StreamQueue};
 
@@ -94,14 +100,22 @@ impl Bulletins {
         let entropy = StdRng::from_rng(&mut rand::rng());
         let mut exchange = BulletinExchange::new(rules, limits, key.clone(), entropy);
         let own = key.verifying_key();
-        let prekeys = PrekeyFiles::open(&owner::private_dir(dir.path()))?;
+        let private = owner::private_dir(dir.path());
+        let prekeys = SecretFiles::open(&private, "prekeys")?;
+        let storage_keys = SecretFiles::open(&private, "storage-keys")?;
         let known = peers.all();
         exchange.set_council(known.own_id(), &others(&known), clock.now());
         let restored = restore(&mut exchange, &store, &clock)?;
-        for (until, secret) in prekeys.read(seconds(clock.now()))? {
-            exchange.restore_secret(secret, until);
+        let now = seconds(clock.now());
+        // Late mail comes to an older prekey.
+        for (until, secret) in prekeys.read(|until| until.saturating_add(INBOX_LIFE) >= now)? {
+            exchange.restore_secret(SealingKey::from_bytes(&secret), until);
         }
-        restore_mail(&mut exchange, &store, &clock)?;
+        let keys = storage_keys.read(|_| true)?;
+        restore_mail(&mut exchange, &store, keys, &clock)?;
+        if let Some(number) = exchange.wants_storage_key(clock.now()) {
+            exchange.use_storage_key(owner_answers::new_storage_key(&storage_keys, number)?);
+        }
         info!(bulletins = restored, "bulletins are back");
         let bulletins = Arc::new(Self {
             rules,
@@ -116,6 +130,7 @@ impl Bulletins {
             name,
             own,
             prekeys,
+            storage_keys,
             store,
             clock,
             peers,
@@ -217,15 +232,29 @@ fn restore(
     Ok(restored)
 }
 
-/// Takes back mail, and removes from the disk what is over.
+/// Takes back mail and gates, and removes from the disk what is over.
 fn restore_mail(
     exchange: &mut BulletinExchange,
     store: &BulletinStore,
+    keys: Vec<(u32, Zeroizing<[u8; 32]>)>,
     clock: &Clock,
 ) -> Result<(), BulletinStoreError> {
-    let mut rows = Vec::new();
-    store.read_mail(|name, value| rows.extend(row_of(name).map(|row| (row, value.to_vec()))))?;
-    exchange.restore_mail(clock.now(), rows);
+    let (mut mail, mut gates) = (Vec::new(), Vec::new());
+    store.read_mail(|name, value| match row_of(name) {
+        Some(Row::Mail(row)) => mail.push((row, value.to_vec())),
+        Some(Row::Gate(row)) => gates.push((row, value.to_vec())),
+        None => {}
+    })?;
+    exchange.restore_mail(clock.now(), mail);
+    let keys = keys.into_iter().map(|(number, key)| StorageKey { number, key }).collect();
+    let unreadable = exchange.restore_gates(clock.now(), keys, gates);
+    if unreadable > 0 {
+        error!(
+            rows = unreadable,
+            "part of what is stored of gates can't be read; if data/owner is not the one that belongs to \
+             this directory, bring that back, else have this node removed from its gates and invited again"
+        );
+    }
     let effects = exchange.take_effects();
     store.change(&changes(&effects))
 }
@@ -244,7 +273,8 @@ struct Keeper {
     bulletins: Arc<Bulletins>,
     name: String,
     own: VerifyingKey,
-    prekeys: PrekeyFiles,
+    prekeys: SecretFiles,
+    storage_keys: SecretFiles,
     store: BulletinStore,
     clock: Clock,
     peers: Arc<Peers>,
@@ -297,11 +327,18 @@ impl Keeper {
                 }
             }
             self.publish_prekey(&mut exchange, now);
+            let more = self.follow_log(&mut exchange, now);
+            let new_key = self.renew_storage_key(&mut exchange, now);
             exchange.wake(now);
-            deadline = exchange.next_wake(now);
+            deadline = if more { now.elapsed } else { exchange.next_wake(now) };
             let effects = exchange.take_effects();
             self.make_durable(&effects)?;
             drop(exchange);
+            if let Some(number) = new_key
+                && let Err(error) = self.storage_keys.read(|key| key >= number)
+            {
+                warn!(%error, "a former storage key can't be erased");
+            }
             self.tell(effects);
             for (asker, answer) in answers {
                 let _ = asker.send(answer);
@@ -314,12 +351,23 @@ impl Keeper {
     }
 
     fn make_durable(&self, effects: &BulletinEffects) -> Result<(), BulletinStoreError> {
-        if effects.persist.is_empty() && effects.forget.is_empty() && effects.mail.is_empty() {
+        let changes = changes(effects);
+        if changes.stored.is_empty() && changes.removed.is_empty() && changes.mail.is_empty() {
             return Ok(());
         }
-        self.store.change(&changes(effects))?;
+        self.store.change(&changes)?;
         self.bulletins.syncs.fetch_add(1, Relaxed);
         Ok(())
+    }
+
+    /// Reads on in the log where that means something to a gate; whether there is more to read.
+    fn follow_log(&self, exchange: &mut BulletinExchange, now: Now) -> bool {
+        let read = |from| self.commitments.stretch(from);
+        exchange.follow_log(read, now).unwrap_or_else(|error| {
+            // The driver stops the node when its log can't be read.
+            warn!(%error, "the log can't be read for gates");
+            false
+        })
     }
 
     fn tell(&self, effects: BulletinEffects) {
@@ -339,41 +387,4 @@ impl Keeper {
             }
         }
     }
-}
-
-fn changes(effects: &BulletinEffects) -> BulletinChanges<'_> {
-    BulletinChanges {
-        stored: effects.persist.iter().map(|posting| (name_of(&posting.key), &*posting.bytes)).collect(),
-        removed: effects.forget.iter().map(name_of).collect(),
-        mail: effects.mail.iter().map(|(row, value)| (mail_name_of(row), value.as_deref())).collect(),
-    }
-}
-
-fn mail_name_of(row: &MailRow) -> MailName {
-    let (kind, bytes) = match row {
-        MailRow::Letter(id) => (1, id.as_bytes()),
-        MailRow::Filed(id) => (2, id.as_bytes()),
-        MailRow::Prekey(owner) => (3, owner),
-    };
-    let mut name = [kind; 33];
-    name[1..].copy_from_slice(bytes);
-    name
-}
-
-fn row_of(name: &MailName) -> Option<MailRow> {
-    let (kind, bytes) = (name[0], name.last_chunk::<32>()?);
-    match kind {
-        1 => Some(MailRow::Letter(Digest::from_bytes(*bytes))),
-        2 => Some(MailRow::Filed(Digest::from_bytes(*bytes))),
-        3 => Some(MailRow::Prekey(*bytes)),
-        _ => None,
-    }
-}
-
-fn name_of(key: &BulletinKey) -> PostingName {
-    let mut name = [0; 68];
-    name[..32].copy_from_slice(key.topic.0.as_bytes());
-    name[32..36].copy_from_slice(&key.time.0.to_be_bytes());
-    name[36..].copy_from_slice(key.content.0.as_bytes());
-    name
 }

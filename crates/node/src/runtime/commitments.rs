@@ -1,11 +1,11 @@
 //! Private commitments of this node: handed to the core, and found in the log.
 
 use jurat_log::{Entry, LeafIndex, PrivateCommitment};
-use jurat_store::LogReader;
+use jurat_store::{LogReader, MAX_ENTRIES_READ};
 use tokio::sync::{mpsc, oneshot};
 
 use super::driver::Request;
-use crate::core::{CheckedEntry, LedgerError};
+use crate::core::{CheckedEntry, LedgerError, Stretch};
 
 /// The way into the log for what this node commits to.
 pub(crate) struct Commitments {
@@ -35,6 +35,21 @@ impl Commitments {
     pub(crate) fn place_of(&self, private: &PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError> {
         let leaf = Entry::PrivateCommitment(*private).leaf_hash();
         self.reader.index_of(&leaf).map_err(|error| LedgerError(error.to_string()))
+    }
+
+    /// How many entries the log has.
+    pub(crate) fn log_size(&self) -> u64 {
+        self.reader.head().size.value()
+    }
+
+    /// The private commitments of a stretch of the log.
+    pub(crate) fn stretch(&self, from: u64) -> Result<Stretch, LedgerError> {
+        let range = from..from.saturating_add(MAX_ENTRIES_READ as u64);
+        let entries = self.reader.entries(range).map_err(|error| LedgerError(error.to_string()))?;
+        let end = from + entries.len() as u64;
+        let private = (from..).zip(&entries);
+        let private = private.filter_map(|(index, entry)| Some((index, PrivateCommitment::of_entry(entry)?)));
+        Ok(Stretch { commitments: private.collect(), end })
     }
 }
 

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use data_encoding::BASE64;
 
-use super::asking::{ask, other_answer};
 use crate::{
-    cli::{Failure, output::Output, topic::shown_text},
+    cli::{
+        Failure,
+        output::Output,
+        owner::{ask, other_answer},
+        topic::shown_text,
+    },
     runtime::{OwnerAnswer, OwnerRequest},
 };
 

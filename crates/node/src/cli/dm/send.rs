@@ -6,9 +6,12 @@ use clap::Args;
 use data_encoding::BASE64;
 use jurat_crypto::MAX_LETTER_BYTES;
 
-use super::asking::{ask, other_answer};
 use crate::{
-    cli::{Failure, files, output::Output},
+    cli::{
+        Failure, files,
+        output::Output,
+        owner::{ask, other_answer},
+    },
     runtime::{OwnerAnswer, OwnerRequest},
 };
 

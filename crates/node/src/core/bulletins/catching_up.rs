@@ -13,7 +13,10 @@ use jurat_gossip::{
 use jurat_pbft::{Now, ReplicaId};
 use rand::Rng;
 
-use super::{BulletinExchange, BulletinMessage};
+use super::{
+    BulletinExchange, BulletinMessage,
+    item::{self, GATE_ITEM, Item, NotTaken, POSTING},
+};
 use crate::core::EntryBytes;
 
 /// How many bulletins are asked for at once.
@@ -78,6 +81,11 @@ impl CatchingUp {
         self.answering.retain(|id, _| stays(id));
         self.begun.retain(|id, _| stays(id));
         self.asking.take_if(|asking| !stays(&asking.member));
+    }
+
+    /// Whether this node is finding out what it lacks.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.asking.is_some()
     }
 
     /// Whether postings were asked for of a member and have not come.
@@ -151,9 +159,7 @@ impl BulletinExchange {
     fn give(&mut self, to: ReplicaId, items: &[Digest], wanted: usize) {
         let (mut covered, mut bytes, mut postings) = (0, 0, Vec::new());
         for item in items.iter().take(wanted) {
-            let posting = self.items.get(item).and_then(|key| self.board.retrieve(key));
-            if let Some(posting) = posting {
-                let encoded = posting.encode();
+            if let Some(encoded) = self.items.get(item).and_then(|item| self.body_of(item)) {
                 if bytes > 0 && bytes + encoded.len() > ANSWER_BYTES {
                     break;
                 }
@@ -168,6 +174,14 @@ impl BulletinExchange {
         }
         let covered = u32::try_from(covered).unwrap_or(u32::MAX);
         self.effects.send.push((to, BulletinMessage::Postings { covered, postings }));
+    }
+
+    /// Something as it is spread.
+    fn body_of(&self, item: &Item) -> Option<Vec<u8>> {
+        match item {
+            Item::Bulletin(key) => Some(item::body(POSTING, &self.board.retrieve(key)?.encode())),
+            Item::Gate(id) => Some(item::body(GATE_ITEM, &self.gates.item(id)?)),
+        }
     }
 
     /// The member that is asked answers.
@@ -219,20 +233,20 @@ impl BulletinExchange {
         asking.deadline = now.elapsed + PATIENCE;
         let (mut fetched, mut refused) = (Vec::new(), false);
         for posting in postings {
-            match self.take_from(from, &posting.0, now) {
-                // It may have come another way in the meantime.
-                Ok(()) | Err(Refusal::Duplicate) => {
-                    fetched.extend(name_of(&posting.0));
-                    if let Some(spreader) = &mut self.spreader {
-                        spreader.met(SpreadId::of(&posting.0));
-                    }
+            let taken = self.take_from(from, &posting.0, now);
+            // It may have come another way in the meantime.
+            if taken.as_ref().err().is_none_or(NotTaken::is_duplicate) {
+                fetched.extend(item::name_of(&posting.0));
+                if let Some(spreader) = &mut self.spreader {
+                    spreader.met(SpreadId::of(&posting.0));
                 }
-                Err(Refusal::Full { .. }) => {
-                    self.finish(true, now);
-                    return;
-                }
-                Err(_) => refused = true,
+                continue;
             }
+            if matches!(taken, Err(NotTaken::Posting(Refusal::Full { .. }))) {
+                self.finish(true, now);
+                return;
+            }
+            refused = true;
         }
         if let Some(asking) = &mut self.catching_up.asking {
             asking.fetched.extend(fetched);
@@ -271,10 +285,4 @@ impl BulletinExchange {
         self.entropy.fill_bytes(&mut salt);
         ReconcileSalt(salt)
     }
-}
-
-/// What reconciliation calls the bulletin of a posting that the board has read.
-fn name_of(posting: &[u8]) -> Option<Digest> {
-    let header = jurat_bulletin::Posting::header_of(posting).ok()?;
-    Some(Digest::of_parts(&[header.topic.0.as_bytes(), header.content_id.0.as_bytes()]))
 }

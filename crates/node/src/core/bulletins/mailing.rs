@@ -60,8 +60,10 @@ impl BulletinExchange {
     }
 
     /// What a member that has just come needs to know.
-    pub(super) fn greet(&mut self, member: ReplicaId, key: &VerifyingKey) {
+    pub(super) fn greet(&mut self, member: ReplicaId, key: &VerifyingKey, now: Now) {
         self.send_prekeys(Some(member));
+        let packages = self.gates.published(unix_seconds(now));
+        self.effects.send.push((member, BulletinMessage::Packages(packages)));
         self.offer(member, key);
     }
 
@@ -113,7 +115,7 @@ impl BulletinExchange {
         }
     }
 
-    fn send_to_all(&mut self, message: &BulletinMessage) {
+    pub(super) fn send_to_all(&mut self, message: &BulletinMessage) {
         let there = self.neighbours.iter().filter(|(_, neighbour)| neighbour.is_up);
         self.effects.send.extend(there.map(|(id, _)| (*id, message.clone())));
     }

@@ -20,7 +20,7 @@ pub enum BulletinMessage {
     Postings {
         /// How many of those wanted, from the first, this covers: one that expired since is missing.
         covered: u32,
-        /// The postings.
+        /// Them: bodies as they are spread.
         postings: Vec<EntryBytes>,
     },
     /// Prekeys of members that the sender knows.
@@ -29,4 +29,6 @@ pub enum BulletinMessage {
     Mail(EntryBytes),
     /// The sender has filed this letter to it.
     Filed(Digest),
+    /// The sender's own key packages for gates, all of them.
+    Packages(Vec<EntryBytes>),
 }

@@ -193,7 +193,8 @@ fn two_boards_with_other_stamps_for_the_same_content_are_the_same() {
 fn bad_bulletins_are_not_passed_on_and_their_sender_is_cut_off() {
     let mut council = Council::new(4);
     let body = |posting: Vec<u8>| {
-        BulletinMessage::Spread(SpreadMessage::Body { body: posting.into(), hops: 0, pulled: false })
+        let body = item::body(POSTING, &posting);
+        BulletinMessage::Spread(SpreadMessage::Body { body: body.into(), hops: 0, pulled: false })
     };
     let give = |council: &mut Council, posting: Vec<u8>| {
         council.members[1].receive(ReplicaId(0), body(posting), 100, council.now);

@@ -1,7 +1,9 @@
 //! Prekeys: this node's, whose secrets open its mail, and those of the other members.
 
 use jurat_bulletin::UnixSeconds;
-use jurat_crypto::{Prekey, SealingKey, SignedPrekey};
+use jurat_crypto::{
+    Opened, Prekey, SealContext, SealingKey, SealingPublicKey, SignedPrekey, VerifyingKey, open,
+};
 
 use super::{EARLY, INBOX_LIFE, MailExchange, MailRow, PREKEY_LIFE};
 
@@ -58,6 +60,22 @@ impl MailExchange {
         let owner = *prekey.owner().as_bytes();
         self.changes.push((MailRow::Prekey(owner), Some(prekey.encode())));
         self.prekeys.insert(owner, prekey);
+    }
+
+    /// The key to which an invitation for a member is sealed: its prekey of now or, while it is away, its
+    /// last one. Its secret is kept for a week after its time, so half a week is left to open what is
+    /// sealed in the first half.
+    #[must_use]
+    pub fn key_for_invitations(&self, owner: &VerifyingKey, now: UnixSeconds) -> Option<&SealingPublicKey> {
+        let prekey = self.prekeys.get(owner.as_bytes())?;
+        let is_recent = prekey.begins().saturating_add(INBOX_LIFE / 2) >= now.0;
+        prekey.key_at(now.0).or_else(|| is_recent.then(|| prekey.key_at(prekey.begins()))?)
+    }
+
+    /// Opens what was sealed to one of this node's prekeys.
+    #[must_use]
+    pub fn open_sealed(&self, sealed: &[u8], context: &SealContext) -> Option<Opened> {
+        self.ring.keys().find_map(|key| open(sealed, key, context).ok())
     }
 
     /// All prekeys that are known, to be passed on.

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::Bulletins;
+use super::{Bulletins, GateAnswer, GateRequest};
 
 /// Connections at one time.
 const AT_ONCE: usize = 8;
@@ -51,6 +51,11 @@ pub enum OwnerRequest {
         /// Its id, in hexadecimal.
         id: String,
     },
+    /// Something about gates.
+    Gate {
+        /// What.
+        request: GateRequest,
+    },
 }
 
 /// What the node answers.
@@ -63,6 +68,8 @@ pub(crate) enum OwnerAnswer {
     Letters(Vec<LetterJson>),
     /// It is erased; `false` if there was none.
     Forgotten(bool),
+    /// What is answered about gates.
+    Gate(GateAnswer),
     /// It is not done, for this reason.
     Refused(String),
 }

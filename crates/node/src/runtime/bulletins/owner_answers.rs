@@ -7,8 +7,14 @@ use jurat_pbft::Now;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use super::{Keeper, LetterJson, OwnerAnswer, OwnerRequest, SentJson, owner::OrderedJson, seconds};
-use crate::{core::BulletinExchange, time::rfc3339_seconds};
+use super::{
+    Keeper, LetterJson, OwnerAnswer, OwnerRequest, SentJson, owner::OrderedJson, seconds,
+    secret_files::SecretFiles,
+};
+use crate::{
+    core::{BulletinExchange, StorageKey},
+    time::rfc3339_seconds,
+};
 
 impl Keeper {
     pub(super) fn answer_owner(
@@ -60,6 +66,9 @@ impl Keeper {
                 Ok(id) => OwnerAnswer::Forgotten(exchange.forget_letter(&id)),
                 Err(error) => refused(&error),
             },
+            OwnerRequest::Gate { request } => self
+                .answer_about_gates(request, exchange, now)
+                .map_or_else(OwnerAnswer::Refused, OwnerAnswer::Gate),
         }
     }
 
@@ -70,14 +79,29 @@ impl Keeper {
         let mut bytes = Zeroizing::new([0; 32]);
         rand::fill(&mut bytes[..]);
         let secret = SealingKey::from_bytes(&bytes);
-        match self.prekeys.keep(&secret, until) {
+        match self.prekeys.keep(until, &bytes) {
             Ok(()) => exchange.publish_prekey(secret, now),
             // Members go on with the last one; the next wake tries again.
             Err(error) => warn!(%error, "a prekey can't be stored"),
         }
     }
 
-    fn key_of(&self, name: &str) -> Option<VerifyingKey> {
+    /// Seals what is stored of gates with a new key if it is time; gives its number. The key is stored
+    /// first. Once all is durable that it seals, the former ones are to be erased.
+    pub(super) fn renew_storage_key(&self, exchange: &mut BulletinExchange, now: Now) -> Option<u32> {
+        let number = exchange.wants_storage_key(now)?;
+        match new_storage_key(&self.storage_keys, number) {
+            Ok(key) => exchange.use_storage_key(key),
+            // The last one goes on; the next wake tries again.
+            Err(error) => {
+                warn!(%error, "a storage key can't be stored");
+                return None;
+            }
+        }
+        Some(number)
+    }
+
+    pub(super) fn key_of(&self, name: &str) -> Option<VerifyingKey> {
         if name == self.name {
             return Some(self.own);
         }
@@ -85,7 +109,7 @@ impl Keeper {
         all.iter().find(|(_, peer)| peer.name == name && !peer.is_former).map(|(_, peer)| peer.link_key)
     }
 
-    fn name_of_member(&self, key: &VerifyingKey) -> String {
+    pub(super) fn name_of_member(&self, key: &VerifyingKey) -> String {
         if *key == self.own {
             return self.name.clone();
         }
@@ -93,6 +117,14 @@ impl Keeper {
         let name = all.iter().find(|(_, peer)| peer.link_key == *key).map(|(_, peer)| peer.name.clone());
         name.unwrap_or_else(|| data_encoding::HEXLOWER.encode(key.as_bytes()))
     }
+}
+
+/// A new key for what is stored of gates, itself stored.
+pub(super) fn new_storage_key(files: &SecretFiles, number: u32) -> std::io::Result<StorageKey> {
+    let mut key = Zeroizing::new([0; 32]);
+    rand::fill(&mut key[..]);
+    files.keep(number, &key)?;
+    Ok(StorageKey { number, key })
 }
 
 /// The leaf hash of a commitment's entry, in hexadecimal: the name of its receipt.

@@ -12,7 +12,8 @@ use jurat::{
     core::{BulletinMessage, Frame},
 };
 use jurat_gossip::SpreadMessage;
-use jurat_tests::{
+
+use crate::{
     Council,
     noise::{Initiator, Link},
     unix_seconds,
@@ -22,22 +23,22 @@ use jurat_tests::{
 const STILL_THERE: Duration = Duration::from_millis(500);
 
 /// A link to a node, with the key of a member that was stopped.
-pub(super) struct Eavesdropper {
+pub struct Eavesdropper {
     link: Arc<Mutex<Link>>,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Eavesdropper {
     /// Dials a node as `member`, and joins those among whom bulletins are spread.
-    pub(super) fn at(council: &Council, node: usize, member: usize) -> Self {
-        let stream = TcpStream::connect(council.members()[node].peer).unwrap();
-        let link = Initiator::new(council.seed(member), council.network()).dial(stream).ok().unwrap();
-        let mut hearing = link.hearing().unwrap();
+    pub fn at(council: &Council, node: usize, member: usize) -> Self {
+        let stream = TcpStream::connect(council.members()[node].peer).expect("the node listens");
+        let link = Initiator::new(council.seed(member), council.network()).dial(stream).expect("a link");
+        let mut hearing = link.hearing().expect("a second half");
         let (link, heard) = (Arc::new(Mutex::new(link)), Arc::new(Mutex::new(Vec::new())));
         let keep = heard.clone();
         thread::spawn(move || {
             while let Ok(frame) = hearing.next_frame() {
-                keep.lock().unwrap().push(frame);
+                keep.lock().expect("no thread panics").push(frame);
             }
         });
         let own = Self { link, heard };
@@ -53,23 +54,23 @@ impl Eavesdropper {
     }
 
     /// Says something about bulletins.
-    pub(super) fn say(&self, message: &BulletinMessage) {
+    pub fn say(&self, message: &BulletinMessage) {
         self.send(&codec::encode(&Frame::Bulletins(message.clone())));
     }
 
     /// Sends a frame as it is.
-    pub(super) fn send(&self, frame: &[u8]) {
-        self.link.lock().unwrap().send_frame(frame).unwrap();
+    pub fn send(&self, frame: &[u8]) {
+        self.link.lock().expect("no thread panics").send_frame(frame).expect("the link is up");
     }
 
     /// All frames that were heard.
-    pub(super) fn heard(&self) -> Vec<Vec<u8>> {
-        self.heard.lock().unwrap().clone()
+    pub fn heard(&self) -> Vec<Vec<u8>> {
+        self.heard.lock().expect("no thread panics").clone()
     }
 
     /// What was heard about bulletins.
-    pub(super) fn bulletins(&self) -> Vec<BulletinMessage> {
-        let frames = self.heard().into_iter().map(|frame| codec::decode(&frame).unwrap());
+    pub fn bulletins(&self) -> Vec<BulletinMessage> {
+        let frames = self.heard().into_iter().map(|frame| codec::decode(&frame).expect("a frame"));
         frames
             .filter_map(|frame| if let Frame::Bulletins(message) = frame { Some(message) } else { None })
             .collect()

@@ -15,7 +15,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Asks the running node of a directory.
-pub(super) fn ask(dir: &Path, request: &OwnerRequest) -> Result<OwnerAnswer, Failure> {
+pub(in crate::cli) fn ask(dir: &Path, request: &OwnerRequest) -> Result<OwnerAnswer, Failure> {
     let config = Config::read(dir).map_err(Failure::unreachable)?;
     let socket = owner_socket(&config.data);
     let unreachable = |error: &dyn std::fmt::Display| {
@@ -39,6 +39,6 @@ pub(super) fn ask(dir: &Path, request: &OwnerRequest) -> Result<OwnerAnswer, Fai
 }
 
 /// The node answered something else than what it was asked.
-pub(super) fn other_answer() -> Failure {
+pub(in crate::cli) fn other_answer() -> Failure {
     Failure::Unreachable("the node answers something else; is it of another version?".into())
 }
