@@ -23,7 +23,7 @@ fn commands_print_what_the_page_shows() {
     let dir = dir.path();
     let founded = jurat(dir, "council new council --members 1 --json");
     let node = founded["members"][0]["http"].as_str().unwrap().to_owned();
-    let running = Running::start(dir);
+    let running = Running::start(dir, "council");
     let status = status_of_running(dir, &node);
     let key = jurat(dir, "keygen --name lab.example/ana -o ana.key --json");
     fs::write(dir.join("report.txt"), "the content").unwrap();
@@ -47,7 +47,7 @@ fn commands_print_what_the_page_shows() {
     let lies = support::lies().map(|lie| lie.encode());
     fs::write(dir.join("vote.evidence"), &lies[0]).unwrap();
     fs::write(dir.join("state.evidence"), &lies[1]).unwrap();
-    let posted = jurat(dir, &format!("topic post weather --text snow --node {node} --json"));
+    let bulletins = bulletins(dir, &node);
     let outputs = [
         ("jurat evidence show", vec![jurat(dir, "evidence show vote.evidence --json")]),
         (
@@ -88,13 +88,7 @@ fn commands_print_what_the_page_shows() {
                 jurat(dir, &format!("verify other.txt {proof}")),
             ],
         ),
-        ("jurat topic post", vec![posted]),
-        ("jurat topic price", vec![jurat(dir, &format!("topic price weather --node {node} --json"))]),
         ("jurat topic list", vec![jurat(dir, &format!("topic list --node {node} --json"))]),
-        (
-            "jurat topic query` and `tail",
-            vec![jurat(dir, &format!("topic query weather --node {node} --json"))],
-        ),
         ("jurat status", vec![status]),
         ("jurat log tail", vec![jurat(dir, &format!("log tail --node {node} --json"))]),
         ("jurat log entry", vec![jurat(dir, &format!("log entry 0 {log}"))]),
@@ -108,7 +102,12 @@ fn commands_print_what_the_page_shows() {
     let (registry, letters) = (registry(dir, &node), letters(dir));
     drop(running);
     let fsck = jurat(dir, "log fsck council/node-1 --json");
-    let outputs = outputs.into_iter().chain(registry).chain(letters).chain([("jurat log fsck", vec![fsck])]);
+    let outputs = outputs
+        .into_iter()
+        .chain(bulletins)
+        .chain(registry)
+        .chain(letters)
+        .chain([("jurat log fsck", vec![fsck])]);
     for (command, printed) in outputs {
         let section = section(command);
         let examples = examples(section);
@@ -120,6 +119,23 @@ fn commands_print_what_the_page_shows() {
             }
         }
     }
+}
+
+/// What is printed of a bulletin here, and in a network of Equihash.
+fn bulletins(dir: &Path, node: &str) -> [(&'static str, Vec<Value>); 3] {
+    let open = jurat(dir, "council new open --members 1 --algorithm equihash --json");
+    let open = open["members"][0]["http"].as_str().unwrap().to_owned();
+    let _running = Running::start(dir, "open");
+    status_of_running(dir, &open);
+    let commands = [
+        ("jurat topic post", "topic post weather --text snow"),
+        ("jurat topic price", "topic price weather"),
+        ("jurat topic query` and `tail", "topic query weather"),
+    ];
+    commands.map(|(section, command)| {
+        let printed = [node, &open].map(|node| jurat(dir, &format!("{command} --node {node} --json")));
+        (section, printed.into())
+    })
 }
 
 /// What is printed of a message, of one whose commitment is in the log, and of a gate.
@@ -244,8 +260,10 @@ fn command(dir: &Path, arguments: &str) -> Command {
 struct Running(Child);
 
 impl Running {
-    fn start(dir: &Path) -> Self {
-        let mut command = command(dir, "run council/node-1 --stop-with-stdin --log-level error");
+    /// Runs the only member of a council.
+    fn start(dir: &Path, council: &str) -> Self {
+        let run = format!("run {council}/node-1 --stop-with-stdin --log-level error");
+        let mut command = command(dir, &run);
         Self(command.stdin(Stdio::piped()).spawn().unwrap())
     }
 }
