@@ -1,6 +1,8 @@
 //! What an operator puts into a node's directory: `genesis.json` and `node.toml`.
 
 use jurat::{core::Genesis, runtime::Config};
+use jurat_bulletin::WorkRules;
+use jurat_crypto::WorkFunction;
 use jurat_pbft::quorum;
 
 use super::{Seed, fixtures, seed};
@@ -23,8 +25,11 @@ pub(super) fn genesis(input: &[u8]) -> Option<()> {
 pub(super) fn genesis_seeds() -> Vec<Seed> {
     let genesis = fixtures::genesis();
     let alone = Genesis::new(genesis.origin().clone(), genesis.members()[..1].to_vec()).expect("a genesis");
+    let work = WorkRules { function: WorkFunction::Equihash, ..WorkRules::default() };
+    let open = Genesis::with_work(genesis.origin().clone(), genesis.members().to_vec(), work);
+    let open = open.expect("a genesis");
     let json = |genesis| serde_json::to_vec_pretty(genesis).expect("a genesis can be written");
-    vec![seed("four", json(genesis)), seed("alone", json(&alone))]
+    vec![seed("four", json(genesis)), seed("alone", json(&alone)), seed("equihash", json(&open))]
 }
 
 pub(super) fn node(input: &[u8]) -> Option<()> {

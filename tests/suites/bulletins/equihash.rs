@@ -38,12 +38,17 @@ fn bulletins_with_solutions_reach_all_and_are_kept() {
     let posted = jurat(post).success().json();
     assert_eq!(posted["solution"].as_str().map(str::len), Some(2 * EquihashSolution::BYTES), "{posted}");
     until_read(&council, 3, "weather", &["snow"]);
-    // As a federation that is trusted: what that signs leaves the solution out.
+    // As a federation that is trusted: what that signs leaves the solution out. A member that is away
+    // asks for it when it is back.
+    council.kill(2);
     let key = path(&council.members()[0].dir);
     let sender = ["--as", "fed:node-1", "--key", key];
     let post = ["topic", "post", "weather", "--text", "rain", "--node", &node, "--json"];
     assert_eq!(jurat(post.iter().chain(&sender)).success().json()["effort"], 0);
     until_read(&council, 3, "weather", &["rain", "snow"]);
+    council.run(2);
+    council.until_answers(2);
+    until_read(&council, 2, "weather", &["rain", "snow"]);
     // Read from another member, as the poster has it; and after a start, from the disk.
     let query = || {
         let node = council.url(3);
