@@ -1,17 +1,24 @@
-//! Bulletins and mail of a member, among others of which any may say anything.
+//! Bulletins, mail and gates of a member, among others of which any may say anything.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    convert::Infallible,
+};
 
 use jurat::{
     codec::{decode, encode},
-    core::{BulletinExchange, BulletinMessage, EntryBytes, Frame, MAX_INBOX, MailRow},
+    core::{
+        BulletinExchange, BulletinMessage, EntryBytes, Frame, GateRow, GateState, MAX_INBOX,
+        MAX_ITEMS_OF_ONE, MAX_UNREAD, MailRow, Said, StorageKey, Stretch,
+    },
 };
 use jurat_bulletin::{
     BoardLimits, Bulletin, BulletinKey, Effort, MAX_WAITING, Posting, Rules, Topic, UnixSeconds,
 };
 use jurat_crypto::{Digest, KeyUse, SealingKey, SigningKey};
+use jurat_gates::GateId;
 use jurat_gossip::{SpreadId, SpreadMessage};
-use jurat_log::LeafIndex;
+use jurat_log::{LeafIndex, PrivateCommitment};
 use jurat_pbft::{BatchTime, Now, ReplicaId};
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -42,6 +49,19 @@ fn rules() -> Rules {
     rules
 }
 
+fn storage_key() -> StorageKey {
+    StorageKey { number: u32::MAX, key: [9; 32].into() }
+}
+
+fn body(bytes: Vec<u8>) -> SpreadMessage<ReplicaId> {
+    SpreadMessage::Body { body: bytes.into(), hops: 0, pulled: false }
+}
+
+fn stretch(log: &[PrivateCommitment], from: u64) -> Result<Stretch, Infallible> {
+    let rest = (0..).zip(log).filter(|(index, _)| *index >= from).map(|(index, entry)| (index, *entry));
+    Ok(Stretch { commitments: rest.collect(), end: from.max(log.len() as u64) })
+}
+
 /// A member of a council of four.
 fn exchange(member: ReplicaId, life: u64, now: Now) -> BulletinExchange {
     let entropy = StdRng::seed_from_u64(u64::from(member.0) + 100 * life);
@@ -63,6 +83,12 @@ struct World {
     /// What is stored.
     postings: BTreeMap<BulletinKey, Vec<u8>>,
     mail: BTreeMap<MailRow, Vec<u8>>,
+    gates: BTreeMap<GateRow, Vec<u8>>,
+    /// What the council has ordered, by whomever.
+    log: Vec<PrivateCommitment>,
+    /// The gate that the honest one has made, and what it has said in it.
+    gate: Option<GateId>,
+    said: u64,
     /// Between the two that are not hostile.
     to_me: VecDeque<BulletinMessage>,
     to_honest: VecDeque<BulletinMessage>,
@@ -73,11 +99,27 @@ impl World {
     fn new() -> Self {
         let now = Now { elapsed: 0, wall: BatchTime(fixtures::TIME) };
         let [me, honest] = [ME, HONEST].map(|member| exchange(member, 0, now));
-        let (postings, mail) = (BTreeMap::new(), BTreeMap::new());
+        let (postings, mail, gates) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (log, gate, said) = (Vec::new(), None, 0);
         let (to_me, to_honest, kept) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        let mut world = Self { me, honest, now, lives: 0, postings, mail, to_me, to_honest, kept };
+        let mut world = Self {
+            me,
+            honest,
+            now,
+            lives: 0,
+            postings,
+            mail,
+            gates,
+            log,
+            gate,
+            said,
+            to_me,
+            to_honest,
+            kept,
+        };
         for (exchange, secret) in [(&mut world.me, [50; 32]), (&mut world.honest, [51; 32])] {
             exchange.publish_prekey(SealingKey::from_bytes(&secret), now);
+            exchange.use_storage_key(storage_key());
         }
         world.honest.up(ME, now);
         world.me.up(HONEST, now);
@@ -112,9 +154,25 @@ impl World {
                 None => self.mail.remove(&row),
             };
         }
+        for (row, value) in effects.gates {
+            match value {
+                Some(value) => self.gates.insert(row, value),
+                None => self.gates.remove(&row),
+            };
+        }
+        self.order(effects.order);
         self.to_honest.extend(effects.send.into_iter().filter(|(to, _)| *to == HONEST).map(|(_, said)| said));
-        let sent = self.honest.take_effects().send;
-        self.to_me.extend(sent.into_iter().filter(|(to, _)| *to == ME).map(|(_, said)| said));
+        let effects = self.honest.take_effects();
+        self.order(effects.order);
+        self.to_me.extend(effects.send.into_iter().filter(|(to, _)| *to == ME).map(|(_, said)| said));
+    }
+
+    fn order(&mut self, order: Vec<PrivateCommitment>) {
+        for entry in order {
+            if !self.log.contains(&entry) {
+                self.log.push(entry);
+            }
+        }
     }
 
     fn hear(&mut self, from: ReplicaId, message: BulletinMessage) {
@@ -156,6 +214,90 @@ impl World {
             let opened = letter.opened.expect("what does not open is not kept");
             assert!(opened.author == key(HONEST).verifying_key() && letter.from == opened.author);
         }
+        self.check_gates();
+    }
+
+    /// Nobody but the two is ever in a gate or says anything there, and nothing comes twice.
+    fn check_gates(&self) {
+        let gates = self.me.gates();
+        assert!(gates.kept() <= 4 * MAX_ITEMS_OF_ONE);
+        let two = [ME, HONEST].map(|member| key(member).verifying_key());
+        for view in gates.views() {
+            assert_eq!(Some(view.id), self.gate);
+            assert!(view.unread <= MAX_UNREAD);
+            match view.state {
+                GateState::Open { members, .. } => assert!(members.iter().all(|member| two.contains(member))),
+                GateState::Removed => {}
+                GateState::Stopped(stopped) => panic!("{stopped}"),
+            }
+            let mut posts = BTreeSet::new();
+            for (_, note) in gates.read(&view.id, 0, usize::MAX).expect("it is there") {
+                assert_eq!(note.by, two[1]);
+                if let Said::Post(content) = note.said {
+                    assert!(posts.insert(content.to_vec()), "a post came twice");
+                }
+            }
+        }
+    }
+
+    /// In the end, once both are linked and all was said and ordered, they are in the same epoch.
+    fn agree(&mut self) {
+        let Some(gate) = self.gate else { return };
+        let epoch = |exchange: &BulletinExchange| match exchange.gates().view(&gate)?.state {
+            GateState::Open { epoch, members, .. } => Some((epoch, members)),
+            _ => None,
+        };
+        for _ in 0..8 {
+            self.me.down(HONEST, self.now);
+            self.honest.down(ME, self.now);
+            self.honest.up(ME, self.now);
+            self.me.up(HONEST, self.now);
+            self.wait(61_000);
+            self.take_effects();
+            self.talk();
+        }
+        if let (Some(mine), Some(theirs)) = (epoch(&self.me), epoch(&self.honest)) {
+            assert_eq!(mine, theirs);
+        }
+    }
+
+    fn in_gates(&mut self, script: &mut Script<'_>) {
+        let me = [key(ME).verifying_key()];
+        let Some(gate) = self.gate else {
+            let size = self.log.len() as u64;
+            self.gate = self.honest.create_gate("snow", size).ok();
+            return;
+        };
+        let now = self.now;
+        match script.byte() % 8 {
+            0 | 1 => {
+                let _ = self.honest.invite(&gate, &me, now);
+            }
+            2 => {
+                let _ = self.honest.remove(&gate, &me, now);
+            }
+            3 => {
+                let _ = self.honest.rotate(&gate, now);
+            }
+            4 => {
+                let _ = self.me.rotate(&gate, now);
+            }
+            5 => {
+                self.said += 1;
+                let _ = self.honest.post_to_gate(&gate, &self.said.to_be_bytes(), now);
+            }
+            6 => {
+                let _ = self.me.post_to_gate(&gate, b"mine", now);
+            }
+            _ => {
+                let through = u64::from(script.byte());
+                let _ = self.me.has_read(&gate, through, now);
+                // Whoever takes it away misses what is said until it is let in again.
+                if through == u64::from(u8::MAX) {
+                    let _ = self.me.forget_gate(&gate);
+                }
+            }
+        }
     }
 
     fn restart(&mut self) {
@@ -165,6 +307,13 @@ impl World {
         self.postings.retain(|_, posting| me.restore(self.now, posting).is_ok());
         me.restore_mail(self.now, self.mail.clone().into_iter().collect());
         assert_eq!(me.mail().unread(), self.me.mail().unread(), "letters are lost, or come back");
+        let unreadable =
+            me.restore_gates(self.now, vec![storage_key()], self.gates.clone().into_iter().collect());
+        assert_eq!(unreadable, 0);
+        let views = |exchange: &BulletinExchange| {
+            exchange.gates().views().map(|view| (view.id, view.state, view.unread)).collect::<Vec<_>>()
+        };
+        assert_eq!(views(&me), views(&self.me), "a gate is lost, or comes back");
         self.me = me;
         self.to_me.clear();
         self.honest.down(ME, self.now);
@@ -176,6 +325,9 @@ impl World {
     fn wait(&mut self, millis: u64) {
         self.now.elapsed += millis;
         self.now.wall.0 += millis;
+        for exchange in [&mut self.honest, &mut self.me] {
+            while exchange.follow_log(|from| stretch(&self.log, from), self.now) == Ok(true) {}
+        }
         self.honest.wake(self.now);
         self.me.wake(self.now);
     }
@@ -189,7 +341,7 @@ impl World {
 
     fn play(&mut self, script: &mut Script<'_>) {
         let from = script.pick(&[HOSTILE, HOSTILE, HONEST, ReplicaId(3), ReplicaId(9)]);
-        match script.byte() % 14 {
+        match script.byte() % 18 {
             0 => self.wait(script.pick(&[50, 1_000, 2_000, 10_000, 60_000, 301_000, 3_601_000])),
             1 => self.talk(),
             2 => drop(self.honest.post(&self.posting(script.byte()), 10_000, self.now)),
@@ -233,6 +385,16 @@ impl World {
                 let postings = (0..script.byte() % 4).map(|i| body(self.posting(i))).collect();
                 self.hear(from, BulletinMessage::Postings { covered, postings });
             }
+            13 => {
+                let gate = [2, 0x7f].map(|byte| vec![byte; usize::from(script.byte())]).concat();
+                self.hear(from, BulletinMessage::Spread(body(gate)));
+            }
+            14 => {
+                let packages = self.honest.gates().published(UnixSeconds(PREKEY_UNTIL - 86_400));
+                let packages = packages.into_iter().take(usize::from(script.byte() % 20)).collect();
+                self.hear(from, BulletinMessage::Packages(packages));
+            }
+            15 | 16 => self.in_gates(script),
             _ => {
                 let row = self.mail.keys().nth(usize::from(script.byte()));
                 let letter = match row {
@@ -293,13 +455,23 @@ pub(super) fn exchange_of_bulletins(input: &[u8]) -> Option<()> {
         }
         world.play(&mut script);
     }
-    (!world.postings.is_empty() || world.me.mail().unread() > 0).then_some(())
+    world.agree();
+    let is_in_a_gate = world.me.gates().counts().posts > 0;
+    (!world.postings.is_empty() || world.me.mail().unread() > 0 || is_in_a_gate).then_some(())
 }
 
 pub(super) fn exchange_seeds() -> Vec<Seed> {
     vec![
         seed("posted", [0, 2, 7, 0, 1, 0, 3, 9, 0, 1, 0, 11, 7, 6, 1, 9, 0, 0, 1, 0, 1]),
         seed("written", [0, 4, 5, 1, 0, 0, 1, 0, 4, 9, 0, 1, 0, 1, 0, 8, 3, 0, 0, 0, 0, 13, 7, 0, 6, 0, 1]),
+        seed(
+            "gate",
+            [
+                0, 15, 0, 15, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 15, 5, 0, 0, 1, 0, 1, 0, 15,
+                4, 0, 15, 3, 0, 0, 1, 0, 1, 0, 6, 0, 15, 6, 0, 15, 2, 0, 0, 1, 0, 1, 0, 15, 5, 0, 0, 1, 0, 1,
+                0, 15, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1,
+            ],
+        ),
         seed(
             "missed",
             [2, 7, 0, 2, 1, 0, 2, 2, 0, 2, 3, 0, 6, 0, 1, 0, 12, 1, 2, 0, 0, 3, 0, 1, 0, 0, 3, 0, 1],
