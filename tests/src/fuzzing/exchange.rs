@@ -57,9 +57,9 @@ fn body(bytes: Vec<u8>) -> SpreadMessage<ReplicaId> {
     SpreadMessage::Body { body: bytes.into(), hops: 0, pulled: false }
 }
 
-fn stretch(log: &[PrivateCommitment], from: u64) -> Result<Stretch, Infallible> {
+fn stretch(log: &[PrivateCommitment], from: u64) -> Stretch {
     let rest = (0..).zip(log).filter(|(index, _)| *index >= from).map(|(index, entry)| (index, *entry));
-    Ok(Stretch { commitments: rest.collect(), end: from.max(log.len() as u64) })
+    Stretch { commitments: rest.collect(), end: from.max(log.len() as u64) }
 }
 
 /// A member of a council of four.
@@ -326,7 +326,8 @@ impl World {
         self.now.elapsed += millis;
         self.now.wall.0 += millis;
         for exchange in [&mut self.honest, &mut self.me] {
-            while exchange.follow_log(|from| stretch(&self.log, from), self.now) == Ok(true) {}
+            let read = |from| Ok::<_, Infallible>(stretch(&self.log, from));
+            while exchange.follow_log(read, self.now) == Ok(true) {}
         }
         self.honest.wake(self.now);
         self.me.wake(self.now);

@@ -256,6 +256,7 @@ impl GateExchange {
         let held = self.gates.remove(id).ok_or(NotDone::NoSuchGate)?;
         self.changes.extend(held.notes.keys().map(|number| PlainRow::removed(GateRow::note(id, *number))));
         self.changes.push(PlainRow::removed(GateRow::Gate(*id)));
+        self.drop_invitations(id, held.cursor);
         Ok(())
     }
 

@@ -125,9 +125,14 @@ impl GateExchange {
                 self.joining.remove(&id);
                 continue;
             }
-            let gate = invitation.gate();
+            let held = self.gates.get(&invitation.gate());
+            // To an epoch that is over here: it would lead back, and nobody is there any more.
+            if held.is_some_and(|held| invitation.index() < held.cursor) {
+                self.drop_invitation(&id);
+                continue;
+            }
             // Who is invited again was removed before, and has yet to hear of that.
-            if self.gates.get(&gate).is_some_and(|held| held.gate.is_some()) {
+            if held.is_some_and(|held| held.gate.is_some()) {
                 continue;
             }
             let logged = match logged(invitation.index())? {
@@ -147,6 +152,23 @@ impl GateExchange {
         Ok(())
     }
 
+    fn drop_invitation(&mut self, id: &Digest) {
+        self.counts.refuse("invitation_over");
+        self.joining.remove(id);
+        self.set_done(id);
+    }
+
+    /// Drops the invitations to a gate that came before this place in the log.
+    pub(super) fn drop_invitations(&mut self, gate: &GateId, before: u64) {
+        let is_over =
+            |joining: &Joining| joining.invitation.gate() == *gate && joining.invitation.index() < before;
+        let over: Vec<Digest> =
+            self.joining.iter().filter(|(_, joining)| is_over(joining)).map(|(id, _)| *id).collect();
+        for id in over {
+            self.drop_invitation(&id);
+        }
+    }
+
     fn has_joined(&mut self, gate: Gate, from: VerifyingKey, now: UnixSeconds) {
         let (id, epoch, cursor) = (gate.id(), gate.epoch(), gate.next_place());
         let mut held = HeldGate::new(gate, cursor);
@@ -157,6 +179,7 @@ impl GateExchange {
         self.gates.insert(id, held);
         self.counts.joined += 1;
         self.packages_dirty = true;
+        self.spool.set_undone(id, epoch);
         self.feed_again(id, now);
     }
 

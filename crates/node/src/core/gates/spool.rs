@@ -149,11 +149,20 @@ impl Spool {
         }
     }
 
-    /// The messages of a gate from an epoch on that are not done, in the order of their times.
+    /// The messages of a gate from an epoch on, in the order of their times.
     pub(super) fn messages(&self, gate: GateId, from: u64) -> Vec<Digest> {
         let low = (gate, from, UnixSeconds(0), Digest::from_bytes([0; 32]));
         let rest = self.messages.range(low..).take_while(|message| message.0 == gate);
-        rest.map(|message| message.3).filter(|id| self.undone(id).is_some()).collect()
+        rest.map(|message| message.3).collect()
+    }
+
+    /// A member that joins begins with these: a former membership, which ended before, had no use for them.
+    pub(super) fn set_undone(&mut self, gate: GateId, from: u64) {
+        for id in self.messages(gate, from) {
+            if let Some(item) = self.items.get_mut(&id) {
+                item.is_done = false;
+            }
+        }
     }
 
     /// Drops what is over; gives its names.

@@ -120,6 +120,70 @@ fn who_is_invited_while_it_is_away_joins_when_it_is_back() {
 }
 
 #[test]
+fn invitations_to_epochs_that_are_over_lead_nowhere() {
+    let mut council = Council::new(4);
+    let id = council.create(0);
+    council.nodes[3].is_up = false;
+    // Invited, removed and invited again, all while it is away: two invitations wait, to epochs 1 and 3.
+    for _ in 0..2 {
+        council.invite(0, &id, &[3]).unwrap();
+        council.run();
+        council.remove(0, &id, &[3]).unwrap();
+        council.run();
+    }
+    council.invite(0, &id, &[3]).unwrap();
+    council.run();
+    council.post(0, &id, "at last").unwrap();
+    council.nodes[3].is_up = true;
+    council.run();
+    assert_eq!(council.open(3, &id), council.open(0, &id));
+    assert_eq!(council.posts(3, &id), ["at last"]);
+    // When it is removed, none of the older ones leads back.
+    council.remove(0, &id, &[3]).unwrap();
+    council.run();
+    assert_eq!(council.nodes[3].gates.view(&id).unwrap().state, GateState::Removed);
+    council.restart(3);
+    council.run();
+    assert_eq!(council.nodes[3].gates.view(&id).unwrap().state, GateState::Removed);
+    council.nodes[3].gates.forget(&id).unwrap();
+    council.run();
+    assert!(council.nodes[3].gates.view(&id).is_none());
+}
+
+#[test]
+fn what_came_for_a_later_membership_while_the_former_still_stood_is_read_in_it() {
+    let mut council = Council::new(4);
+    let id = council.gate_of(&[0, 3]);
+    // It hears of all but the change that removes it.
+    council.nodes[3].is_up = false;
+    council.remove(0, &id, &[3]).unwrap();
+    council.run();
+    council.meet(3);
+    council.invite(0, &id, &[3]).unwrap();
+    council.run();
+    council.post(0, &id, "welcome back").unwrap();
+    council.rotate(0, &id).unwrap();
+    council.run();
+    let gates = &council.nodes[0].gates;
+    let epoch = |item: &[u8]| jurat_gates::MessageHead::of(spool::body(item)).map(|head| head.epoch);
+    let items: Vec<_> = gates.items().filter_map(|id| gates.item(&id)).collect();
+    let (late, soon): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| epoch(item) == Ok(1));
+    council.nodes[0].is_up = false;
+    for i in [1, 2] {
+        council.nodes[i].is_up = false;
+    }
+    council.nodes[3].is_up = true;
+    for items in [soon, late] {
+        for item in items {
+            let _ = council.nodes[3].gates.arrive(&item, &public(1), council.now);
+        }
+        council.run();
+    }
+    assert_eq!(council.posts(3, &id), ["welcome back"]);
+    assert_eq!(council.open(3, &id).map(|open| open.0), Some(4));
+}
+
+#[test]
 fn packages_are_used_once_and_taken_from_their_owners_only() {
     let mut council = Council::new(4);
     let id = council.create(0);
