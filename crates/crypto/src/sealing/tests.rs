@@ -104,6 +104,73 @@ fn a_letter_opens_in_its_own_context_only() {
     assert!(open(&sealed, &recipient(1), &home).is_ok());
 }
 
+/// Taken apart as the module describes it, with HPKE, HKDF, the AEAD and Ed25519 alone.
+#[test]
+fn a_sealed_letter_is_what_its_description_says() {
+    let (key, home) = (recipient(1), context());
+    let sealed = sealed_for(b"hello", &[&key]);
+    let (version, rest) = sealed.split_at(2);
+    let (enc, rest) = rest.split_at(32);
+    let (slot_commitment, rest) = rest.split_at(32);
+    let (slot, rest) = rest.split_at(144);
+    let (commitment, boxed) = rest.split_at(32);
+    assert_eq!(version, [1, 1]);
+    let epoch = 7_u64.to_be_bytes();
+    let info =
+        [b"jurat/v1/seal", home.network.0.as_bytes().as_slice(), home.topic.as_bytes(), &epoch].concat();
+    let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).unwrap();
+    let mut hpke =
+        setup_receiver::<Cipher, Kdf, Kem>(&OpModeR::Base, key.hpke(), &encapsulated, &info).unwrap();
+    let mut exported = [0; 32];
+    hpke.export(b"jurat/v1/seal/commitment", &mut exported).unwrap();
+    assert_eq!(exported, slot_commitment);
+    let slot = hpke.open(slot, &[]).unwrap();
+    let (content_key, rest) = slot.split_at(32);
+    let (by, signature) = rest.split_at(32);
+    let expand = |label: &[u8]| {
+        let mut output = [0; 32];
+        Hkdf::<Sha256>::new(None, content_key).expand(label, &mut output).unwrap();
+        output
+    };
+    assert_eq!(commitment, expand(b"jurat/v1/seal/commitment"));
+    let payload = Payload { msg: boxed, aad: &sealed[..2 + 208 + 32] };
+    let cipher = ChaCha20Poly1305::new((&expand(b"jurat/v1/seal/box")).into());
+    let padded = cipher.decrypt(&[0; 12].into(), payload).unwrap();
+    let mut letter =
+        [[9; 16].as_slice(), &100_u32.to_be_bytes(), &400_u32.to_be_bytes(), &5_u32.to_be_bytes(), b"hello"]
+            .concat();
+    letter.resize(256, 0);
+    assert_eq!(padded, letter);
+    let public = key.public();
+    let statement =
+        [enc, public.as_bytes(), home.topic.as_bytes(), &epoch, commitment, Digest::of(&letter).as_bytes()]
+            .concat();
+    let signature = Signature::from_bytes(signature.try_into().unwrap());
+    assert_eq!(by, author().verifying_key().as_bytes());
+    Domain::new("jurat/v1/seal")
+        .verify(&author().verifying_key(), home.network, &statement, &signature)
+        .unwrap();
+}
+
+/// The shape is read off the bytes: nobody's key is asked.
+#[test]
+fn a_shape_has_a_version_slots_and_a_length_that_padding_gives() {
+    let shaped = |version: u8, slots: u8, padded: usize| {
+        let mut bytes = vec![0; 2 + SLOT * usize::from(slots) + COMMITMENT + padded + TAG];
+        (bytes[0], bytes[1]) = (version, slots);
+        has_sealed_shape(&bytes)
+    };
+    assert!(shaped(1, 1, 256) && shaped(1, 16, 256) && shaped(1, 1, 63_488));
+    // 240 is a length of Padmé as well, but below the floor.
+    assert_eq!(padme_length(240), 240);
+    let refused =
+        [(0, 1, 256), (2, 1, 256), (1, 0, 256), (1, 17, 256), (1, 1, 240), (1, 1, 257), (1, 1, 65_536)];
+    for (version, slots, padded) in refused {
+        assert!(!shaped(version, slots, padded), "{version} {slots} {padded}");
+    }
+    assert!(!has_sealed_shape(&[]) && !has_sealed_shape(&[1]) && !has_sealed_shape(&[1, 1]));
+}
+
 /// What an outsider or a recipient can do with a letter that is not theirs.
 mod forged {
     use super::*;
