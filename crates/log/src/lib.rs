@@ -100,7 +100,9 @@ pub use tile_coord::{TILE_WIDTH, TileCoord, TileError, TileKind};
 pub use tiled_nodes::{TiledNodes, TiledNodesError};
 pub use time::{TimeTooLarge, UnixMillis, UnixSeconds};
 pub use tree::{MissingNode, Tree};
-pub use verify::{Check, Failed, Verified, VerifiedSubject, verify_receipt, verify_subject};
+pub use verify::{
+    Check, Failed, Verified, VerifiedLeaf, VerifiedSubject, verify_leaf, verify_receipt, verify_subject,
+};
 pub use witness::{
     CompareAndStore, Cosignatures, Cosigned, PendingCosignature, RecordError, Refusal, Stored, Witness,
 };

@@ -44,6 +44,18 @@ pub struct VerifiedSubject {
     pub batch: Option<BatchStamp>,
 }
 
+/// What a receipt proves about an entry of which only the leaf hash is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifiedLeaf {
+    /// The entry's position in the log.
+    pub index: LeafIndex,
+    /// The checkpoint, which log key signed it, and who cosigned it when.
+    pub endorsement: Endorsement,
+    /// The batch that made the checkpoint, if the log is a council's. The entry was ordered in it
+    /// or before.
+    pub batch: Option<BatchStamp>,
+}
+
 /// The checks that a receipt has to pass, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Check {
@@ -147,6 +159,19 @@ pub fn verify_receipt(receipt: &[u8], sha256: &Digest, policy: &Policy) -> Resul
     receipt.proof().verify(index, checkpoint.size(), &leaf_hash, checkpoint.root())?;
     let endorsement = endorse(&note, policy)?;
     Ok(Verified { attestor, statement, subject, index, leaf_hash, endorsement, batch })
+}
+
+/// Checks that a receipt is about the entry with this leaf hash, of whatever kind, and that it is in a log
+/// that the policy trusts. Of what the entry says a leaf hash tells only who has the entry. Needs nothing but
+/// its arguments.
+pub fn verify_leaf(receipt: &[u8], leaf_hash: &Digest, policy: &Policy) -> Result<VerifiedLeaf, Failed> {
+    let receipt = Receipt::parse(receipt)?;
+    let note = Note::parse(receipt.checkpoint().as_bytes())?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(EndorsementError::Checkpoint)?;
+    let batch = BatchStamp::of(&checkpoint)?;
+    let index = receipt.index();
+    receipt.proof().verify(index, checkpoint.size(), leaf_hash, checkpoint.root())?;
+    Ok(VerifiedLeaf { index, endorsement: endorse(&note, policy)?, batch })
 }
 
 /// Checks a [`SubjectProof`] with its checkpoint: what a log that the policy trusts has about the

@@ -100,6 +100,7 @@ fn commands_print_what_the_page_shows() {
     ];
     // Afterwards: the log has entries of other kinds then.
     let (registry, letters) = (registry(dir, &node), letters(dir));
+    let leaf = leaf(dir, &node, &letters[1].1);
     drop(running);
     let fsck = jurat(dir, "log fsck council/node-1 --json");
     let outputs = outputs
@@ -107,7 +108,7 @@ fn commands_print_what_the_page_shows() {
         .chain(bulletins)
         .chain(registry)
         .chain(letters)
-        .chain([("jurat log fsck", vec![fsck])]);
+        .chain([leaf, ("jurat log fsck", vec![fsck])]);
     for (command, printed) in outputs {
         let section = section(command);
         let examples = examples(section);
@@ -156,6 +157,19 @@ fn letters(dir: &Path) -> [(&'static str, Vec<Value>); 3] {
         }
         assert!(started.elapsed() < PATIENCE, "{inbox:?}");
     }
+}
+
+/// What is printed of the commitment to a message that came: with its own leaf hash, and with another.
+fn leaf(dir: &Path, node: &str, inbox: &[Value]) -> (&'static str, Vec<Value>) {
+    let ordered = inbox.iter().find_map(|letter| letter.get("ordered")).unwrap();
+    let index = &ordered["index"];
+    jurat(dir, &format!("log prove {index} --log {node} --policy council/policy -o letter.jurat --json"));
+    let verify = |leaf: &str| {
+        jurat(dir, &format!("verify --leaf {leaf} --receipt letter.jurat --policy council/policy --json"))
+    };
+    let verified = verify(ordered["leaf_hash"].as_str().unwrap());
+    assert_eq!((&verified["valid"], &verified["index"]), (&Value::Bool(true), index));
+    ("jurat verify --leaf", vec![verified, verify(&"ab".repeat(32))])
 }
 
 /// What the commands about the registry print: of a proposal that one approval is missing for.

@@ -1,7 +1,7 @@
 //! Receipts: reading them, and what they prove.
 
 use jurat_crypto::Digest;
-use jurat_log::{Attestation, Note, Receipt, verify_receipt};
+use jurat_log::{Attestation, Entry, Note, Receipt, verify_leaf, verify_receipt};
 
 use super::{Seed, fixtures, notes::is_signed_by_fixtures, seed};
 
@@ -19,6 +19,8 @@ pub(super) fn verification(input: &[u8]) -> Option<()> {
     assert_eq!(verified.attestor, *attestation.attestor());
     assert!(verified.name_is_signed());
     assert_eq!(verified.index, honest.index());
+    let leaf = Entry::Attestation(attestation).leaf_hash();
+    assert_eq!(verify_leaf(input, &leaf, fixtures::policy()).map(|leaf| leaf.index), Ok(verified.index));
     let received = Receipt::parse(input).expect("verified receipts can be read");
     assert_eq!((received.extra(), received.proof()), (honest.extra(), honest.proof()));
     let note = Note::parse(received.checkpoint().as_bytes()).expect("verified checkpoints can be read");

@@ -3,7 +3,8 @@
 use jurat_crypto::{Digest, KeyName, SigningKey};
 use jurat_log::{
     Attestation, Check, Entry, Failed, InclusionProof, LeafIndex, Note, NoteText, Policy, Receipt,
-    ReceiptError, STATEMENT_PAYLOAD_TYPE, Statement, Subject, Tree, TreeSize, leaf_hash, verify_receipt,
+    ReceiptError, STATEMENT_PAYLOAD_TYPE, Statement, Subject, Tree, TreeSize, leaf_hash, verify_leaf,
+    verify_receipt,
 };
 use proptest::prelude::*;
 
@@ -196,6 +197,27 @@ fn each_check_fails_for_its_own_reason() {
             "policy"
         ]
     );
+}
+
+#[test]
+fn the_receipt_of_an_entry_of_any_kind_holds_against_its_leaf_hash_only() {
+    let log = Log::with(&attestation());
+    let leaf = Entry::Attestation(attestation()).leaf_hash();
+    let text =
+        |cosigners: &[u8]| Receipt::without_extra(log.index, log.proof(), &log.note(cosigners)).to_string();
+    let checked = |text: &str, leaf: &Digest| verify_leaf(text.as_bytes(), leaf, &policy(4));
+    // With an attestation's envelope or without.
+    for text in [text(&[0, 1, 2]), receipt()] {
+        let verified = checked(&text, &leaf).unwrap();
+        assert_eq!((verified.index.value(), verified.batch), (6, Some(stamp())));
+        assert_eq!(verified.endorsement.cosigners.len(), 3);
+        let other = checked(&text, &leaf_hash(&[7])).unwrap_err();
+        assert_eq!(other.check(), Check::Inclusion);
+    }
+    assert_eq!(checked("", &leaf).unwrap_err().check(), Check::Receipt);
+    assert_eq!(checked(&text(&[0, 1]), &leaf).unwrap_err().check(), Check::Quorum);
+    let lenient = Policy::parse(format!("log {}\nquorum none\n", log_vkey(0)).as_bytes()).unwrap();
+    assert_eq!(verify_leaf(text(&[0]).as_bytes(), &leaf, &lenient), Err(Failed::NoQuorumRule));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `jurat verify`
 
 mod attestor_key;
+mod leaf;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -29,16 +30,22 @@ use trust::{Rule, Trust};
     reads the receipt in report.pdf.jurat; exit code 1 if anything does not hold.\n\n\
     Example: jurat verify report.pdf --absent --proof report.proof --policy council.policy\n\
     checks a proof from 'jurat find --prove'; exit code 1 if the file was attested.\n\n\
+    Example: jurat verify --leaf 3a5f... --receipt letter.jurat --policy council.policy\n\
+    checks that the log has the commitment of a message; 'jurat log prove INDEX -o letter.jurat' makes the receipt.\n\n\
     Example: jurat verify report.pdf --council council.json --registry http://127.0.0.1:8100\n\
     says also whether the attestor's key was revoked since. What was ordered while it worked stays valid.\n\n\
     A council.json verifies from its genesis on: compare the network's id with the one that you know, or give --network.")]
 pub(super) struct Arguments {
     /// The attested files; with --proof also a SHA-256 digest in hex
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "leaf")]
     files: Vec<PathBuf>,
     /// The receipt, if it is not in FILE.jurat
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
+    /// Instead of a file, hold the receipt against the leaf hash of an entry of any kind, such as the
+    /// commitment that 'jurat dm send --ordered' prints
+    #[arg(long, value_name = "HASH", requires = "receipt", conflicts_with_all = ["files", "proof", "registry"])]
+    leaf: Option<Digest>,
     /// Instead of a receipt, check this proof of what the log has about the file, or that it has
     /// nothing, as 'jurat find --prove' gets it
     #[arg(long, value_name = "FILE", conflicts_with = "receipt")]
@@ -95,6 +102,9 @@ pub(super) struct Verdict {
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
     if arguments.receipt.is_some() && arguments.files.len() > 1 {
         return Err(Failure::Usage("--receipt is for one file; several have theirs in FILE.jurat".into()));
+    }
+    if let (Some(leaf), Some(receipt)) = (&arguments.leaf, &arguments.receipt) {
+        return leaf::run(leaf, receipt, arguments, output);
     }
     if let Some(proof) = &arguments.proof {
         let [what] = arguments.files.as_slice() else {

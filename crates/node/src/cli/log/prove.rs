@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     };
     let receipt = match &entry {
         Entry::Attestation(attestation) => Receipt::new(attestation, index, proof, &log.note),
-        // A C2SP tlog-proof all the same; 'jurat verify' has no file to hold it against.
+        // A C2SP tlog-proof all the same, which 'jurat verify --leaf' holds against the leaf hash.
         _ => Receipt::without_extra(index, proof, &log.note),
     };
     let receipt = receipt.to_string();
