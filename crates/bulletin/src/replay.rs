@@ -100,6 +100,12 @@ mod tests {
         assert_eq!(memory.len(), 2);
     }
 
+    #[test]
+    fn a_memory_without_room_takes_nothing_ever() {
+        let noted = ReplayMemory::new(0).note(UnixSeconds(0), Digest::of(b"a"), UnixSeconds(10));
+        assert_eq!(noted, Err(ReplayError::Full { until: u32::MAX }));
+    }
+
     proptest! {
         #[test]
         fn nothing_is_new_twice_in_its_time(steps in prop::collection::vec((0_u8..8, 0_u32..4, 0_u32..20), 0..200)) {

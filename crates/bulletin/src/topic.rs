@@ -60,6 +60,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn all_nodes_have_one_beacon() {
+        assert_eq!(Topic::beacon().descriptor(), b"node beacon channel");
+        assert_eq!(Topic::beacon().id().0, Digest::of(b"node beacon channel"));
+    }
+
+    #[test]
     fn a_node_that_changes_its_delivery_code_has_another_topic() {
         let node = SigningKey::from_seed(&[1; 32]).verifying_key();
         let topics = [[0; 8], [1; 8]].map(|code| Topic::of_node(DeliveryCode(code), &node));

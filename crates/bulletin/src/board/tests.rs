@@ -277,6 +277,36 @@ fn topics_are_listed_and_read_page_by_page() {
 }
 
 #[test]
+fn the_whole_board_has_its_limits_and_its_price() {
+    let limits = BoardLimits { per_topic: 100, bulletins: 4, bytes: 1000, subscriptions: 1 };
+    let post = |board: &mut Board, name: &str, later: u32, length: usize| {
+        let posting = posting(topic(name), NOW.0 + later, &vec![7; length], 14);
+        board.receive(NOW, &posting.encode(), STRANGER).map(|_| ())
+    };
+    let mut board = Board::new(rules(), limits);
+    for (i, name) in ["a", "b", "c"].into_iter().enumerate() {
+        post(&mut board, name, u32::try_from(i).unwrap(), 1).unwrap();
+    }
+    // Three of four are half of the way from half to full, in topics that have nothing as well.
+    assert_eq!(board.price(&topic("d"), 0), Effort::new(1 + 4));
+    post(&mut board, "d", 4, 1).unwrap();
+    assert_eq!(post(&mut board, "e", 0, 1), Err(Refusal::Full { retry_after: 3601 }));
+    let mut board = Board::new(rules(), limits);
+    post(&mut board, "a", 0, 750).unwrap();
+    assert_eq!(board.price(&topic("d"), 0), Effort::new(1 + 4));
+    assert_eq!(post(&mut board, "b", 0, 251), Err(Refusal::Full { retry_after: 3601 }));
+    post(&mut board, "b", 0, 250).unwrap();
+}
+
+#[test]
+fn to_wait_is_not_advised_where_it_would_not_help() {
+    let mut board = board();
+    board.receive(NOW, &posting(topic("a"), NOW.0, b"hello", 1).encode(), STRANGER).unwrap();
+    let cheap = board.receive(NOW, &posting(topic("a"), NOW.0, b"x", 0).encode(), STRANGER);
+    assert_eq!(cheap, Err(Refusal::Cheap { promised: 0, asked: 1, retry_after: 0 }));
+}
+
+#[test]
 fn subscriptions_are_bounded() {
     let mut board = board();
     for i in 0..3 {

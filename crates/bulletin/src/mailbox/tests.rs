@@ -56,6 +56,26 @@ fn the_same_event_is_one_letter_also_after_it_was_fetched() {
 }
 
 #[test]
+fn each_letter_waits_its_own_hour_and_is_fetched_by_itself() {
+    let mut mailboxes = Mailboxes::new(NETWORK, 100);
+    mailboxes.deliver(&mail(1, 9, 1), UnixSeconds(1000)).unwrap();
+    mailboxes.deliver(&mail(2, 9, 1), UnixSeconds(1500)).unwrap();
+    // There is room when the first of them goes.
+    assert_eq!(mailboxes.deliver(&mail(3, 9, 1), UnixSeconds(1600)), Err(MailRefusal::Full { until: 4600 }));
+    mailboxes.advance(UnixSeconds(4600));
+    assert_eq!(mailboxes.waiting(&key(9)).len(), 2);
+    mailboxes.advance(UnixSeconds(4601));
+    let waiting = mailboxes.waiting(&key(9)).to_vec();
+    assert_eq!(waiting.len(), 1);
+    mailboxes.deliver(&mail(3, 9, 1), UnixSeconds(4601)).unwrap();
+    mailboxes.acknowledge(&key(9), &waiting[0].id);
+    let left = mailboxes.waiting(&key(9)).to_vec();
+    assert_eq!(left.iter().map(|mail| mail.id).collect::<Vec<_>>(), [mail(3, 9, 1).commitment]);
+    mailboxes.acknowledge(&key(9), &left[0].id);
+    assert!(mailboxes.waiting.is_empty(), "nothing is kept of who has no mail");
+}
+
+#[test]
 fn a_restart_resets_nothing() {
     let events = [(mail(1, 9, 1), 1000), (mail(1, 9, 2), 1001), (mail(2, 9, 1), 1100), (mail(3, 9, 1), 4601)];
     let replay = |mailboxes: &mut Mailboxes| {

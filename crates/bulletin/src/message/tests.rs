@@ -142,6 +142,29 @@ fn messages_of_an_equihash_network_carry_their_solution() {
 }
 
 #[test]
+fn a_message_is_what_its_description_says() {
+    let message = message();
+    let (src, time) = (alice().verifying_key(), NOW.0.to_be_bytes());
+    let statement = [src.as_bytes().as_slice(), &message.dst, &time, &message.body].concat();
+    Domain::new("jurat/v1/message").verify(&src, rules().network, &statement, &message.signature).unwrap();
+    let signature = message.signature.to_bytes();
+    let subject = StampSubject {
+        network: rules().network,
+        audience: bob().0,
+        content: Digest::of(&[src.as_bytes().as_slice(), &signature, &message.body].concat()),
+        time: NOW,
+        effort: EFFORT,
+    };
+    assert_eq!(message.subject(EFFORT, &rules()), subject);
+}
+
+#[test]
+fn a_letter_counts_in_its_last_second() {
+    let last = Message::sign(&alice(), bob().0, NOW, sealed(&alice(), NOW.0, b"hello"), &rules());
+    assert!(receive(&mut inbox(), NOW.0, &stamped(last)).is_ok());
+}
+
+#[test]
 fn refusals_that_depend_on_secrets_read_alike() {
     let [signature, sealed, author] =
         [MessageRefusal::Signature, MessageRefusal::Sealed, MessageRefusal::Author].map(|r| r.to_string());

@@ -183,6 +183,56 @@ fn mail_and_each_gate_have_sequences_of_their_own() {
     assert_eq!(take(&event(6, &mail())), Ok(()));
 }
 
+#[test]
+fn an_event_is_what_its_description_says() {
+    let payload = mail().to_string();
+    let bytes = sign_private(&author(), NETWORK, 7, NOW, payload.as_bytes()).unwrap();
+    let (sequence, time) = (7_u64.to_be_bytes(), NOW.0.to_be_bytes());
+    let (signature, rest) = bytes[44..].split_first_chunk::<64>().unwrap();
+    let head = [author().verifying_key().as_bytes(), sequence.as_slice(), &time].concat();
+    assert_eq!((&bytes[..44], rest), (head.as_slice(), payload.as_bytes()));
+    let statement = [sequence.as_slice(), &time, payload.as_bytes()].concat();
+    let signature = Signature::from_bytes(*signature);
+    Domain::new("jurat/v1/private-event")
+        .verify(&author().verifying_key(), NETWORK, &statement, &signature)
+        .unwrap();
+}
+
+#[test]
+fn ciphertexts_have_sixteen_bytes_and_are_no_text_of_several_lines_either() {
+    let parse = |ciphertext: &[u8]| {
+        let mut payload = post("g");
+        payload["ciphertext"] = BASE64.encode(ciphertext).into();
+        PrivatePayload::parse(payload.to_string().as_bytes()).map(|_| ())
+    };
+    assert_eq!(parse(&[0x80; 16]), Ok(()));
+    assert_eq!(parse(&[0x80; 15]), Err(PrivateRefusal::Readable));
+    assert_eq!(parse(b"meet me at noon,\n\tunder the clock\r\n"), Err(PrivateRefusal::Readable));
+}
+
+#[test]
+fn sequences_are_bounded_and_never_go_back() {
+    let mut rules = rules();
+    let noted = |sequence, payload: &Value| {
+        let author = author().verifying_key();
+        let payload = PrivatePayload::parse(payload.to_string().as_bytes()).unwrap();
+        PrivateEvent { author, sequence, time: NOW, payload, commitment: Digest::of(b"x") }
+    };
+    rules.note(&noted(9, &mail()));
+    rules.note(&noted(3, &mail()));
+    let five = rules.check(&event(5, &mail()), Freshness::At(NOW), &anyone());
+    assert_eq!(five, Err(PrivateRefusal::Replayed { sequence: 5, last: 9 }));
+    // As many gates as can be remembered, the mail above among them: of these more is taken, of others nothing.
+    let mut event_of_gate = noted(1, &post("g"));
+    for gate in 1..MAX_SEQUENCES as u64 {
+        let PrivatePayload::Post { gate: place, .. } = &mut event_of_gate.payload else { panic!("a post") };
+        *place = Digest::of(&gate.to_be_bytes());
+        rules.note(&event_of_gate);
+    }
+    assert_eq!(rules.check(&event(1, &post("g")), Freshness::At(NOW), &anyone()), Err(PrivateRefusal::Full));
+    assert!(rules.check(&event(10, &mail()), Freshness::At(NOW), &anyone()).is_ok());
+}
+
 proptest! {
     #[test]
     fn every_flipped_bit_is_noticed(bit: prop::sample::Index, mail_or_post: bool) {

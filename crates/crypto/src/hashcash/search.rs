@@ -216,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn a_stamp_has_a_nonce_of_its_width_and_a_digest_that_may_be_the_target_itself() {
+        let any = Difficulty::ZeroBits(ZeroBits::new(0).unwrap());
+        let search =
+            NonceSearch::new(TapeHash::DEFAULT_V1, any, b"....".to_vec(), 0, NonceWidth::Four).unwrap();
+        let stamp = search.starting_at(u32::MAX.into()).try_attempts(1..2).unwrap();
+        assert_eq!((stamp.nonce, stamp.attempt), (0, 1));
+        let digest = TapeHash::DEFAULT_V1.digest(b"x");
+        let attempt = |target| TapeHash::DEFAULT_V1.attempt(b"x", &target).map(|(digest, ())| digest);
+        assert_eq!(attempt(digest), Some(digest));
+        let mut lower = *digest.as_bytes();
+        lower[0] -= 1;
+        assert_eq!(attempt(Digest::from_bytes(lower)), None);
+    }
+
+    #[test]
     fn a_nonce_passes_2_to_the_31_and_begins_anew_after_2_to_the_32() {
         let recorder = Recorder(RefCell::default());
         let one_bit = Difficulty::ZeroBits(ZeroBits::new(1).unwrap());

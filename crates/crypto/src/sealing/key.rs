@@ -167,6 +167,10 @@ mod tests {
         let mut below = [0xff; 32];
         (below[0], below[31]) = (0xeb, 0x7f);
         assert!(SealingPublicKey::from_bytes(below).is_ok());
+        // Nor is a high byte at both ends enough.
+        let mut middle = [0; 32];
+        (middle[0], middle[31]) = (0xff, 0x7f);
+        assert!(SealingPublicKey::from_bytes(middle).is_ok());
     }
 
     #[test]

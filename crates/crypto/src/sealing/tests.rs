@@ -254,6 +254,48 @@ mod forged {
     }
 }
 
+/// A hostile author can bind a slot to whatever it likes; the slot's commitment has to be the key's.
+#[test]
+fn a_slot_with_another_commitment_is_refused_though_its_author_sealed_it_so() {
+    let (key, info, padded) = (recipient(1), context().info(), pad(&letter(b"hello")).unwrap());
+    let (box_key, commitment) = derive(&[5; KEY]);
+    let made = |slot_commitment: Option<[u8; 32]>| {
+        let (enc, mut hpke) = hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(
+            &OpModeS::Base,
+            key.public().hpke(),
+            &info,
+            &mut Entropy::new(),
+        )
+        .unwrap();
+        let enc: [u8; ENC] = enc.to_bytes().into();
+        let statement = signed(&enc, &key.public(), &context(), &commitment, &Digest::of(&padded));
+        let signature = SEAL.sign(&author(), context().network, &statement).to_bytes();
+        let plain = [[5; KEY].as_slice(), author().verifying_key().as_bytes(), &signature].concat();
+        let mut exported = [0; COMMITMENT];
+        hpke.export(COMMITMENT_LABEL, &mut exported).unwrap();
+        let slot = hpke.seal(&plain, &[]).unwrap();
+        let head: [&[u8]; 5] =
+            [&[VERSION, 1], &enc, &slot_commitment.unwrap_or(exported), &slot, &commitment];
+        let head = head.concat();
+        let payload = Payload { msg: &padded, aad: &head };
+        let boxed = ChaCha20Poly1305::new((&*box_key).into()).encrypt(&[0; 12].into(), payload).unwrap();
+        [head, boxed].concat()
+    };
+    assert!(open(&made(None), &key, &context()).is_ok());
+    assert_eq!(open(&made(Some([6; 32])), &key, &context()), Err(OpenError));
+}
+
+#[test]
+fn above_the_floor_lengths_are_those_of_padme() {
+    let key = recipient(1);
+    let [shorter, longer, longest] = [300, 308, 309].map(|length| sealed_for(&vec![b'x'; length], &[&key]));
+    assert!(shorter.len() == longer.len() && longer.len() < longest.len());
+    assert_eq!(open(&shorter, &key, &context()).unwrap().letter.content.len(), 300);
+    // What is over before it begins is none, though somebody padded it.
+    let backwards = Letter { created: 400, expires: 399, ..letter(b"hello") };
+    assert_eq!(unpad(&pad(&backwards).unwrap()), None);
+}
+
 #[test]
 fn what_can_not_be_sealed() {
     let (key, author) = (recipient(1).public(), author());

@@ -1,5 +1,7 @@
 //! Boards that find to each other, without sockets.
 
+mod mailing;
+
 use std::collections::BTreeSet;
 
 use jurat_bulletin::{Bulletin, Effort, Posting, TopicId, WorkRules};
@@ -135,7 +137,7 @@ fn what_is_posted_at_one_member_is_stored_once_by_all() {
         assert_eq!(stored.iter().collect::<BTreeSet<_>>().len(), 20);
         assert_eq!(member.board().len(), 20);
     }
-    // After their life they are gone everywhere.
+    // After their life they are gone everywhere, also from the disk.
     council.run(3_605_000);
     assert!(council.members.iter().all(|member| member.board().is_empty() && member.items.is_empty()));
 }

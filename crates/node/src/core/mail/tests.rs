@@ -1,5 +1,6 @@
 //! Letters that arrive, once, and those that don't.
 
+mod keeping;
 mod refusals;
 
 use jurat_crypto::{NetworkId, SealingKey};
