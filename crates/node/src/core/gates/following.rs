@@ -4,7 +4,7 @@ use std::mem;
 
 use jurat_bulletin::UnixSeconds;
 use jurat_crypto::{Digest, VerifyingKey};
-use jurat_gates::{Advance, CommitTag, Decision, Delivery, GateId, Packages, Refusal};
+use jurat_gates::{Advance, CommitTag, Decision, Delivery, Gate, GateId, Packages, Refusal};
 use jurat_log::PrivateCommitment;
 use rand::rngs::StdRng;
 
@@ -127,10 +127,8 @@ impl GateExchange {
         }
         held.note_advance(advance, &self.key.verifying_key(), now.0);
         held.is_dirty = true;
-        if let Some(gate) = held.gate.take_if(|gate| gate.is_closed()) {
-            held.cursor = gate.next_place();
-        } else if let Some(gate) = &held.gate {
-            held.cursor = gate.next_place();
+        held.cursor = held.gate.as_ref().map_or(0, Gate::next_place).max(held.cursor);
+        if held.gate.take_if(|gate| gate.is_closed()).is_none() {
             self.feed_again(id, now);
         }
     }

@@ -1,6 +1,6 @@
 //! Who is in a gate, who reads what, and that all agree about it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible};
 
 use proptest::prelude::*;
 
@@ -124,7 +124,7 @@ fn invitations_to_epochs_that_are_over_lead_nowhere() {
     let mut council = Council::new(4);
     let id = council.create(0);
     council.nodes[3].is_up = false;
-    // Invited, removed and invited again, all while it is away: two invitations wait, to epochs 1 and 3.
+    // Invited, removed and invited again, all while it is away: three invitations wait.
     for _ in 0..2 {
         council.invite(0, &id, &[3]).unwrap();
         council.run();
@@ -134,20 +134,78 @@ fn invitations_to_epochs_that_are_over_lead_nowhere() {
     council.invite(0, &id, &[3]).unwrap();
     council.run();
     council.post(0, &id, "at last").unwrap();
-    council.nodes[3].is_up = true;
     council.run();
+    // The last one comes first.
+    let gates = &council.nodes[0].gates;
+    let mut items: Vec<_> = gates.items().filter_map(|id| gates.item(&id)).collect();
+    items.sort();
+    for node in &mut council.nodes {
+        node.is_up = !node.is_up;
+    }
+    for item in items.iter().rev() {
+        council.nodes[3].gates.arrive(item, &public(1), council.now).unwrap();
+        council.run();
+    }
+    let joined = |council: &Council| council.nodes[3].gates.counts().joined;
     assert_eq!(council.open(3, &id), council.open(0, &id));
     assert_eq!(council.posts(3, &id), ["at last"]);
-    // When it is removed, none of the older ones leads back.
+    assert_eq!((joined(&council), council.nodes[3].gates.counts().refused["invitation_over"]), (1, 2));
+    // When it is removed, none of the older ones leads back, nor when it has forgotten all.
+    for node in &mut council.nodes {
+        node.is_up = true;
+    }
     council.remove(0, &id, &[3]).unwrap();
-    council.run();
-    assert_eq!(council.nodes[3].gates.view(&id).unwrap().state, GateState::Removed);
-    council.restart(3);
     council.run();
     assert_eq!(council.nodes[3].gates.view(&id).unwrap().state, GateState::Removed);
     council.nodes[3].gates.forget(&id).unwrap();
     council.run();
     assert!(council.nodes[3].gates.view(&id).is_none());
+    assert_eq!(joined(&council), 1);
+}
+
+/// Draws what it was given first.
+struct Chosen(Option<[u8; 32]>, StdRng);
+
+impl rand_core::TryRng for Chosen {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.1.try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.1.try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        match self.0.take() {
+            Some(chosen) => bytes.copy_from_slice(&chosen),
+            None => self.1.try_fill_bytes(bytes)?,
+        }
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Chosen {}
+
+#[test]
+fn nobody_draws_a_member_into_another_gate_of_the_same_id() {
+    let mut council = Council::new(4);
+    let id = council.gate_of(&[0, 1]);
+    // Every member of the council sees the id in what it passes on.
+    let mut entropy = Chosen(Some(*id.0.as_bytes()), StdRng::seed_from_u64(9));
+    let fake = Gate::create(network(), GateName::new("snow").unwrap(), &key(3), &mut entropy).unwrap();
+    assert_eq!(fake.id(), id);
+    let size = council.log.len() as u64;
+    council.nodes[3].gates.gates.insert(id, HeldGate::new(fake, size));
+    council.invite(3, &id, &[1]).unwrap();
+    council.run();
+    assert_eq!(council.open(3, &id).unwrap().1, sorted(&[1, 3]), "there is such an invitation");
+    assert_eq!(council.open(1, &id), council.open(0, &id));
+    council.post(1, &id, "among us").unwrap();
+    council.run();
+    assert_eq!(council.posts(0, &id), ["among us"]);
+    assert!(council.posts(3, &id).is_empty());
 }
 
 #[test]

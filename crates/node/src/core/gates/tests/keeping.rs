@@ -153,3 +153,28 @@ fn what_no_member_made_is_kept_for_others_and_refused_by_members() {
     assert!(council.nodes[2].gates.counts().refused.is_empty(), "it can't tell");
     assert!(council.posts(1, &id).is_empty());
 }
+
+#[test]
+fn an_invitation_is_over_after_its_week_though_somebody_keeps_it_longer() {
+    for (later, lets_in) in [(ITEM_LIFE - 60, true), (ITEM_LIFE + 60, false)] {
+        let mut council = Council::new(4);
+        council.nodes[3].is_up = false;
+        let id = council.create(0);
+        council.invite(0, &id, &[3]).unwrap();
+        council.run();
+        let gates = &council.nodes[0].gates;
+        let mut items = gates.items().filter_map(|id| gates.item(&id));
+        let invitation = items.find(|item| item[4] == spool::INVITATION).unwrap();
+        drop(items);
+        let now = UnixSeconds(council.now.0 + later);
+        let again = spool::encode(now, spool::INVITATION, spool::body(&invitation));
+        for i in 0..3 {
+            council.nodes[i].is_up = false;
+        }
+        council.now = now;
+        council.nodes[3].is_up = true;
+        council.nodes[3].gates.arrive(&again, &public(1), now).unwrap();
+        council.run();
+        assert_eq!(council.nodes[3].gates.counts().joined, u64::from(lets_in), "{later}");
+    }
+}
