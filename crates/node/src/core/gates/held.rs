@@ -255,6 +255,7 @@ impl HeldGate {
     /// Takes over what waits in a former membership of the same gate.
     pub(super) fn follow(&mut self, former: Self) {
         self.last_note = former.last_note;
+        self.fresh = former.fresh;
         for (number, note) in former.notes {
             self.restore_note(number, note);
         }

@@ -198,9 +198,21 @@ fn nobody_draws_a_member_into_another_gate_of_the_same_id() {
     assert_eq!(fake.id(), id);
     let size = council.log.len() as u64;
     council.nodes[3].gates.gates.insert(id, HeldGate::new(fake, size));
+    // Node 2 has the invitation before its log has the entry.
+    let log = council.log.clone();
+    council.nodes[1].is_up = false;
     council.invite(3, &id, &[1]).unwrap();
     council.run();
     assert_eq!(council.open(3, &id).unwrap().1, sorted(&[1, 3]), "there is such an invitation");
+    let log = std::mem::replace(&mut council.log, log);
+    council.nodes[1].is_up = true;
+    for _ in 0..3 {
+        council.step();
+    }
+    assert!(council.nodes[1].gates.is_waiting());
+    council.log = log;
+    council.run();
+    assert_eq!(council.nodes[1].gates.counts().refused["invitation_over"], 1);
     assert_eq!(council.open(1, &id), council.open(0, &id));
     council.post(1, &id, "among us").unwrap();
     council.run();
@@ -239,6 +251,33 @@ fn what_came_for_a_later_membership_while_the_former_still_stood_is_read_in_it()
     }
     assert_eq!(council.posts(3, &id), ["welcome back"]);
     assert_eq!(council.open(3, &id).map(|open| open.0), Some(4));
+}
+
+#[test]
+fn a_membership_that_ends_as_the_next_begins_leaves_what_waited() {
+    let mut council = Council::new(4);
+    let id = council.gate_of(&[0, 3]);
+    // Node 4 has all that is sent, and a log that has nothing of it yet.
+    let log = council.log.clone();
+    council.nodes[3].is_up = false;
+    council.remove(0, &id, &[3]).unwrap();
+    council.run();
+    council.meet(3);
+    council.invite(0, &id, &[3]).unwrap();
+    council.run();
+    let log = std::mem::replace(&mut council.log, log);
+    let gates = &council.nodes[0].gates;
+    let items: Vec<_> = gates.items().filter_map(|id| gates.item(&id)).collect();
+    for item in items {
+        let _ = council.nodes[3].gates.arrive(&item, &public(1), council.now);
+    }
+    council.wake(3);
+    council.log = log;
+    council.wake(3);
+    let said: Vec<_> = council.notes(3, &id).into_iter().map(|note| format!("{:?}", note.said)).collect();
+    assert_eq!(said, ["Joined", "Change", "Joined"]);
+    council.restart(3);
+    assert_eq!(council.notes(3, &id).len(), 3);
 }
 
 #[test]
@@ -401,6 +440,9 @@ proptest! {
                     prop_assert!(count <= 1);
                 }
             }
+            let before = council.notes(i, &id).len();
+            council.restart(i);
+            prop_assert_eq!(council.notes(i, &id).len(), before, "node {} lost what waited", i);
         }
     }
 }
