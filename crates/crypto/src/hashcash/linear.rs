@@ -239,6 +239,16 @@ mod tests {
     }
 
     #[test]
+    fn a_high_digest_meets_no_high_difficulty() {
+        let mut half = [0; 32];
+        half[0] = 0x80;
+        let difficulty: LinearDifficulty = (1_u128 << 127).to_string().parse().unwrap();
+        for difficulty in [difficulty, LinearDifficulty::MAX] {
+            assert!(!difficulty.is_met_by(&Digest::from_bytes(half)), "{difficulty}");
+        }
+    }
+
+    #[test]
     fn difficulties_and_targets_of_the_python_package() {
         let vectors: Vectors = serde_json::from_str(VECTORS).unwrap();
         for case in &vectors.calculate_difficulty {

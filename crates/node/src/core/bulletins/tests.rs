@@ -143,6 +143,35 @@ fn what_is_posted_at_one_member_is_stored_once_by_all() {
 }
 
 #[test]
+fn nothing_is_sent_to_who_is_away_and_what_is_over_goes_from_the_disk() {
+    let mut now = Now { elapsed: 0, wall: BatchTime(START) };
+    let entropy = StdRng::seed_from_u64(0);
+    let mut alone = BulletinExchange::new(rules(), BoardLimits::default(), key(0), entropy);
+    let others = [1, 2].map(|id| (ReplicaId(id), key(id).verifying_key()));
+    alone.set_council(Some(ReplicaId(0)), &others.into(), now);
+    let posted = alone.post(&posting(b"hello", now, 4), 0, now).unwrap();
+    let effects = alone.take_effects();
+    assert_eq!((effects.send.len(), effects.persist.len()), (0, 1));
+    now.wall.0 += 3_601_000;
+    now.elapsed += 3_601_000;
+    alone.wake(now);
+    assert_eq!(alone.take_effects().forget, [posted]);
+}
+
+#[test]
+fn a_member_that_floods_is_cut_off_once() {
+    let mut council = Council::new(2);
+    let before = council.members[0].counts().cut_offs;
+    for _ in 0..40_000 {
+        let flood = BulletinMessage::Spread(SpreadMessage::Prune);
+        council.members[0].receive(ReplicaId(1), flood, 10, council.now);
+    }
+    let counts = council.members[0].counts();
+    assert_eq!((before, counts.cut_offs), (0, 1));
+    assert!(counts.over_quota > 30_000);
+}
+
+#[test]
 fn what_a_trusted_sender_paid_less_for_reaches_all() {
     let mut council = Council::new(4);
     // The rules ask for four bits; trust takes three off.
