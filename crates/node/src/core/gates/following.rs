@@ -167,7 +167,8 @@ impl GateExchange {
             let tag = CommitTag(*entry.tag.as_bytes());
             match gate.decide(*index, tag, entry.commitment) {
                 Ok(Decision::Ignored) => continue,
-                Ok(Decision::Waiting) => held.cursor = index + 1,
+                // Until its commit comes the log means nothing to the gate.
+                Ok(Decision::Waiting) => {}
                 Ok(Decision::Advanced(advance)) => {
                     if advance.by == self.key.verifying_key() {
                         held.has_won(&entry.commitment);
