@@ -10,7 +10,7 @@ use jurat_log::PrivateCommitment;
 use rand::{Rng as _, rngs::StdRng};
 
 use super::{
-    GateExchange, ITEM_LIFE,
+    GateExchange, ITEM_LIFE, MAX_GATES,
     held::{GateNote, HeldGate, Said, Unsent},
     spool,
 };
@@ -128,7 +128,11 @@ impl GateExchange {
             let held = self.gates.get(&invitation.gate());
             // To an epoch that is over here: it would lead back, and nobody is there any more.
             if held.is_some_and(|held| invitation.index() < held.cursor) {
-                self.drop_invitation(&id);
+                self.drop_invitation(&id, "invitation_over");
+                continue;
+            }
+            if held.is_none() && self.gates.len() >= MAX_GATES {
+                self.drop_invitation(&id, "too_many_gates");
                 continue;
             }
             // Who is invited again was removed before, and has yet to hear of that.
@@ -152,8 +156,8 @@ impl GateExchange {
         Ok(())
     }
 
-    fn drop_invitation(&mut self, id: &Digest) {
-        self.counts.refuse("invitation_over");
+    fn drop_invitation(&mut self, id: &Digest, reason: &'static str) {
+        self.counts.refuse(reason);
         self.joining.remove(id);
         self.set_done(id);
     }
@@ -165,7 +169,7 @@ impl GateExchange {
         let over: Vec<Digest> =
             self.joining.iter().filter(|(_, joining)| is_over(joining)).map(|(id, _)| *id).collect();
         for id in over {
-            self.drop_invitation(&id);
+            self.drop_invitation(&id, "invitation_over");
         }
     }
 

@@ -340,6 +340,12 @@ fn what_can_not_be_done_is_said() {
         node.gates.create(&format!("gate {i}"), 0, &mut council.entropy).unwrap();
     }
     assert_eq!(node.gates.create("one more", 0, &mut council.entropy), Err(NotDone::TooManyGates));
+    let more = council.nodes[2].gates.create("one more", 0, &mut council.entropy).unwrap();
+    council.invite(2, &more, &[0]).unwrap();
+    council.run();
+    assert_eq!(council.nodes[0].gates.views().count(), MAX_GATES);
+    assert_eq!(council.nodes[0].gates.counts().refused["too_many_gates"], 1);
+    let node = &mut council.nodes[0];
     node.gates.set_members(false, [public(1)].iter());
     assert_eq!(council.post(0, &id, "x"), Err(NotDone::NoMember));
 }
