@@ -270,7 +270,6 @@ impl HeldGate {
 
     pub(super) fn restore_note(&mut self, number: u64, note: GateNote) {
         self.note_bytes += note.bytes();
-        self.last_note = self.last_note.max(number);
         self.notes.insert(number, note);
     }
 }

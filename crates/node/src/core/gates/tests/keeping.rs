@@ -120,6 +120,24 @@ fn what_finds_the_reader_full_waits_sealed_and_comes_after() {
 }
 
 #[test]
+fn so_many_bytes_wait_for_a_reader_and_more_when_they_are_read() {
+    let mut council = Council::new(4);
+    let id = council.gate_of(&[0, 1]);
+    let text = "x".repeat(jurat_gates::MAX_POST_BYTES);
+    let count = MAX_UNREAD_BYTES / text.len() + 10;
+    for i in 0..count {
+        council.post(0, &id, &format!("{i:03}{}", &text[3..])).unwrap();
+    }
+    council.run();
+    let waits = council.notes(1, &id).len();
+    assert!(waits < count && (waits + 1) * text.len() >= MAX_UNREAD_BYTES, "{waits} of {count}");
+    let last = council.nodes[1].gates.read(&id, 0, usize::MAX).unwrap().last().unwrap().0;
+    council.nodes[1].gates.has_read(&id, last, council.now).unwrap();
+    council.run();
+    assert_eq!(council.notes(1, &id).len() + waits, count + 1, "and that it joined");
+}
+
+#[test]
 fn what_came_in_any_order_is_given_to_the_gate_in_that_of_its_times() {
     let mut council = Council::new(4);
     let id = council.gate_of(&[0, 1]);
