@@ -8,7 +8,7 @@ use std::{
 use jurat::{
     codec::{decode, encode},
     core::{
-        BulletinExchange, BulletinMessage, EntryBytes, Frame, GateRow, GateState, MAX_INBOX,
+        BulletinExchange, BulletinMessage, EntryBytes, Frame, GateRow, GateState, MAX_INBOX_OF_ONE,
         MAX_ITEMS_OF_ONE, MAX_UNREAD, MailRow, Said, StorageKey, Stretch,
     },
 };
@@ -207,7 +207,7 @@ impl World {
     fn check(&self) {
         let (board, mail) = (self.me.board(), self.me.mail());
         assert_eq!(board.len(), self.postings.len());
-        assert!(board.len() <= LIMITS.bulletins && mail.unread() <= MAX_INBOX);
+        assert!(board.len() <= LIMITS.bulletins && mail.unread() <= 2 * MAX_INBOX_OF_ONE);
         assert!(mail.spooled() <= 3 * MAX_WAITING, "{} letters for three others", mail.spooled());
         for letter in mail.inbox(|_| Ok(LeafIndex::new(0).ok())).expect("a log that has everything") {
             // Nobody but the honest one writes letters that open.

@@ -27,9 +27,12 @@ use super::{LedgerError, commitments::entry_of};
 pub const PREKEY_LIFE: u32 = 24 * 3600;
 /// How long a letter waits for its reader, in seconds. The secrets that open it are kept as long.
 pub const INBOX_LIFE: u32 = 7 * 24 * 3600;
-/// Letters that wait for their reader. Further ones stay with the other members.
-pub const MAX_INBOX: usize = 64;
-/// Letters an hour that are remembered, spooled or taken.
+/// Letters of one sender that wait for their reader. Further ones stay with the other members.
+pub const MAX_INBOX_OF_ONE: usize = 16;
+/// Letters of one sender an hour that are taken, whether they open or not: who sends others in vain takes
+/// no room from anybody else.
+const MAX_FILED_OF_ONE: usize = 512;
+/// Letters an hour that are remembered of those spooled.
 const MAX_REMEMBERED: usize = 4_096;
 /// How far ahead a prekey's beginning may be, in seconds: clocks differ.
 const EARLY: u32 = 120;
@@ -124,6 +127,13 @@ struct Filed {
     order: Option<PrivateCommitment>,
 }
 
+/// A letter that was taken, for as long as it may come again.
+#[derive(Debug)]
+struct Remembered {
+    until: UnixSeconds,
+    from: [u8; 32],
+}
+
 #[derive(Debug)]
 struct Spooled {
     recipient: [u8; 32],
@@ -146,7 +156,7 @@ pub struct MailExchange {
     /// Events that wait in the mailboxes, with their recipients.
     spooled: BTreeMap<Digest, Spooled>,
     inbox: BTreeMap<Digest, Filed>,
-    filed: BTreeMap<Digest, UnixSeconds>,
+    filed: BTreeMap<Digest, Remembered>,
     prekeys: BTreeMap<[u8; 32], SignedPrekey>,
     ring: PrekeyRing,
     /// Until when the latest own prekey is used.
@@ -210,7 +220,8 @@ impl MailExchange {
             let kept = match &row {
                 MailRow::Filed(id) => {
                     let until = value.first_chunk().map_or(0, |until| u32::from_be_bytes(*until));
-                    self.filed.insert(*id, UnixSeconds(until));
+                    let from = value.last_chunk().copied().unwrap_or_default();
+                    self.filed.insert(*id, Remembered { until: UnixSeconds(until), from });
                     until >= now.0
                 }
                 MailRow::Prekey(owner) => self.restore_prekey(owner, &value),
@@ -220,7 +231,7 @@ impl MailExchange {
                 self.changes.push((row, None));
             }
         }
-        self.filed.retain(|_, until| *until >= now);
+        self.filed.retain(|_, filed| filed.until >= now);
     }
 
     fn restore_letter(&mut self, now: UnixSeconds, id: Digest, bytes: Vec<u8>) -> Result<(), &'static str> {
@@ -296,7 +307,9 @@ impl MailExchange {
             self.changes.push((MailRow::Letter(id), Some(bytes.to_vec())));
             return Ok(Arrival::Spooled);
         }
-        if self.inbox.len() >= MAX_INBOX || self.filed.len() >= MAX_REMEMBERED {
+        let unread = self.inbox.values().filter(|filed| filed.from == event.author).count();
+        let taken = self.filed.values().filter(|filed| filed.from == *event.author.as_bytes()).count();
+        if unread >= MAX_INBOX_OF_ONE || taken >= MAX_FILED_OF_ONE {
             return Err("inbox_full");
         }
         self.inbox_row(id, &event, bytes);
@@ -305,8 +318,10 @@ impl MailExchange {
 
     fn inbox_row(&mut self, id: Digest, event: &PrivateEvent, bytes: &[u8]) {
         let until = event.time.0.saturating_add(MAIL_LIFE + EARLY);
-        self.filed.insert(id, UnixSeconds(until));
-        self.changes.push((MailRow::Filed(id), Some(until.to_be_bytes().to_vec())));
+        let from = *event.author.as_bytes();
+        self.filed.insert(id, Remembered { until: UnixSeconds(until), from });
+        let value = [&until.to_be_bytes()[..], &from].concat();
+        self.changes.push((MailRow::Filed(id), Some(value)));
         // What does not open is filed away at once. Whoever sent it is told the same as ever.
         if self.file(id, event).is_ok() {
             self.changes.push((MailRow::Letter(id), Some(bytes.to_vec())));
@@ -438,8 +453,8 @@ impl MailExchange {
             }
             stays
         });
-        self.filed.retain(|id, until| {
-            let stays = *until >= now;
+        self.filed.retain(|id, filed| {
+            let stays = filed.until >= now;
             if !stays {
                 drop_row(MailRow::Filed(*id));
             }

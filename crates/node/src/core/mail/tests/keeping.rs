@@ -182,13 +182,22 @@ fn what_is_remembered_as_filed_is_bounded() {
     };
     // Signed again by Eve it opens for nobody; that it came is noted all the same.
     let payload = mail_payload(&ben.key, &ciphertext, None);
-    for sequence in 1..=MAX_REMEMBERED as u64 {
-        let junk = sign_private(&eve.mail.key, ben.mail.rules.network, sequence, UnixSeconds(NOW), &payload);
-        assert!(matches!(ben.mail.arrive(&junk.unwrap(), UnixSeconds(NOW)), Arrival::Filed(_)));
+    let network = ben.mail.rules.network;
+    let junk =
+        |sequence: u64| sign_private(&eve.mail.key, network, sequence, UnixSeconds(NOW), &payload).unwrap();
+    for sequence in 1..=MAX_FILED_OF_ONE as u64 {
+        assert!(matches!(ben.mail.arrive(&junk(sequence), UnixSeconds(NOW)), Arrival::Filed(_)));
     }
-    ben.mail.take_changes();
-    assert_eq!(ben.mail.arrive(&good, UnixSeconds(NOW)), Arrival::Refused);
+    // Also after a start.
+    let rows = ben.mail.take_changes().into_iter().filter_map(|(row, value)| Some((row, value?)));
+    let rows = rows.filter(|(row, _)| matches!(row, MailRow::Filed(_)));
+    ben.mail.filed.clear();
+    ben.mail.restore(UnixSeconds(NOW), rows.collect());
+    let more = junk(MAX_FILED_OF_ONE as u64 + 1);
+    assert_eq!(ben.mail.arrive(&more, UnixSeconds(NOW)), Arrival::Refused);
     assert_eq!((ben.mail.counts().refused["inbox_full"], ben.mail.take_changes()), (1, vec![]));
+    // Nobody else is kept out by it.
+    assert!(matches!(ben.mail.arrive(&good, UnixSeconds(NOW)), Arrival::Filed(_)));
     // After its hour there is room again.
     let later = NOW + MAIL_LIFE + EARLY + 1;
     ben.mail.wake(UnixSeconds(later));
