@@ -42,7 +42,7 @@ impl Posting {
         [promise.encode(), self.bulletin.encode()].concat()
     }
 
-    /// Reads a posting whose content belongs to it. Whether its work was done, [`Board::check`] says.
+    /// Reads a posting whose content belongs to it. Whether its work was done, [`Board::check`](crate::Board::check) says.
     pub fn decode(bytes: &[u8]) -> Result<Self, BulletinError> {
         let (Promise { effort, solution }, bulletin) = split(bytes)?;
         Ok(Self { effort, solution, bulletin: Bulletin::decode(bulletin)? })
