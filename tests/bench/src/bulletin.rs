@@ -369,7 +369,9 @@ fn take_passes(postings: &[Vec<u8>], store: &BulletinStore) -> Result<f64, Strin
     for pass in postings.chunks(AT_ONCE) {
         now.elapsed += 50;
         for posting in pass {
-            let body = SpreadMessage::Body { body: posting.as_slice().into(), hops: 0, pulled: false };
+            // A body says what it is: 1 is a posting.
+            let body = [&[1], posting.as_slice()].concat();
+            let body = SpreadMessage::Body { body: body.into(), hops: 0, pulled: false };
             exchange.receive(ReplicaId(1), BulletinMessage::Spread(body), posting.len(), now);
         }
         exchange.wake(now);
