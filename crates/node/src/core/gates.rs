@@ -200,8 +200,13 @@ impl GateExchange {
         now: UnixSeconds,
         entropy: &mut StdRng,
     ) -> Result<Digest, NotDone> {
+        let held = self.gates.get(id).ok_or(NotDone::NoSuchGate)?;
+        let inside = held.gate.as_ref().ok_or(GateError::Closed)?.members();
         let mut packages = Vec::new();
         for key in invited {
+            if inside.contains(key) {
+                return Err(GateError::Member.into());
+            }
             if !self.members.contains(key.as_bytes()) {
                 return Err(NotDone::Nobody);
             }

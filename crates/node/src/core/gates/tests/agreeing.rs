@@ -330,6 +330,7 @@ fn what_can_not_be_done_is_said() {
     assert_eq!(gates.find(&id.0.to_string()[..8]), Ok(id));
     assert_eq!(gates.find(&id.0.to_string()[..7]), Err(NotDone::NoSuchGate));
     assert_eq!(council.invite(0, &id, &[1]), Err(NotDone::Gate(GateError::Member)));
+    assert_eq!(council.invite(0, &id, &[2, 0]), Err(NotDone::Gate(GateError::Member)));
     assert_eq!(council.remove(0, &id, &[2]), Err(NotDone::Gate(GateError::NoMember)));
     assert_eq!(council.remove(0, &id, &[0]), Err(NotDone::Gate(GateError::Oneself)));
     let stranger = SigningKey::from_seed(&[99; 32]).verifying_key();
