@@ -56,6 +56,7 @@ fn a_new_storage_key_leaves_former_copies_of_rows_unreadable() {
     let secret = stolen.rows.iter().filter(|(row, _)| matches!(row, GateRow::Gate(_) | GateRow::Note(_)));
     let rows: Vec<_> = secret.map(|(row, value)| (*row, value.clone())).collect();
     assert_eq!(gates.restore(now.keys, rows.clone(), council.now), rows.len());
+    assert!(rows.iter().all(|(row, value)| council.nodes[1].gates.rows.open(row, value).is_none()));
     council.restart(1);
     assert_eq!(council.posts(1, &id), [SECRET]);
     assert_eq!(council.open(1, &id), council.open(0, &id));
