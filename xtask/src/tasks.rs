@@ -78,7 +78,7 @@ pub(crate) const TASKS: &[Task] = &[
 ];
 
 /// Seconds that `ci` fuzzes each target, and `fuzz` if not told otherwise.
-const CI_FUZZ_SECONDS: u32 = 10;
+const CI_FUZZ_SECONDS: u32 = 6;
 const FUZZ_SECONDS: u32 = 60;
 
 fn test(arguments: &[String]) -> Result<Vec<Step>, String> {
