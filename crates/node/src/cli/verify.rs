@@ -182,17 +182,8 @@ fn run_proof(what: &Path, proof: &Path, arguments: &Arguments, output: Output) -
     let sha256 = files::digest_or_hex(what)?;
     let text = files::read_up_to(proof, MAX_SUBJECT_PROOF_BYTES + 1, "proof")?;
     let checkpoint = SubjectProof::parse(&text).ok().and_then(|proof| trust::checkpoint(proof.checkpoint()?));
-    let verified = match Trust::of(arguments) {
-        Ok(trust) => match trust.rule(checkpoint.as_ref())? {
-            Err(reason) => Err(("epoch", reason)),
-            Ok(Rule { policy, .. }) => match verify_subject(&text, &sha256, &policy) {
-                Ok(verified) => Ok((verified, policy)),
-                Err(failed) => Err((failed.check().as_str(), trust.explain(&failed, checkpoint.as_ref()))),
-            },
-        },
-        Err(Failure::False(reason)) => Err(("policy", reason)),
-        Err(failure) => return Err(failure),
-    };
+    let verified =
+        trust::check(arguments, checkpoint.as_ref(), |policy| verify_subject(&text, &sha256, policy))?;
     let mut verdict = SubjectVerdict {
         sha256: sha256.to_string(),
         valid: verified.is_ok(),

@@ -6,10 +6,7 @@ use jurat_crypto::Digest;
 use jurat_log::{MAX_RECEIPT_BYTES, Receipt, verify_leaf};
 use serde::Serialize;
 
-use super::{
-    Arguments, cosigned_by, name,
-    trust::{self, Rule, Trust},
-};
+use super::{Arguments, cosigned_by, name, trust};
 use crate::{
     cli::{Failure, files, output::Output},
     time::rfc3339,
@@ -40,17 +37,7 @@ pub(super) fn run(
     let text = files::read_up_to(receipt, MAX_RECEIPT_BYTES + 1, "receipt")?;
     let parsed = Receipt::parse(&text).ok();
     let checkpoint = parsed.and_then(|receipt| trust::checkpoint(receipt.checkpoint()));
-    let verified = match Trust::of(arguments) {
-        Ok(trust) => match trust.rule(checkpoint.as_ref())? {
-            Err(reason) => Err(("epoch", reason)),
-            Ok(Rule { policy, .. }) => match verify_leaf(&text, leaf, &policy) {
-                Ok(verified) => Ok((verified, policy)),
-                Err(failed) => Err((failed.check().as_str(), trust.explain(&failed, checkpoint.as_ref()))),
-            },
-        },
-        Err(Failure::False(reason)) => Err(("policy", reason)),
-        Err(failure) => return Err(failure),
-    };
+    let verified = trust::check(arguments, checkpoint.as_ref(), |policy| verify_leaf(&text, leaf, policy))?;
     let mut verdict = LeafVerdict {
         leaf_hash: leaf.to_string(),
         valid: verified.is_ok(),

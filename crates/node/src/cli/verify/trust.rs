@@ -24,6 +24,29 @@ pub(super) struct Rule {
     pub(super) council: Option<(Epoch, String)>,
 }
 
+/// Which check failed, and why.
+pub(super) type FailedCheck = (&'static str, String);
+
+/// Verifies something with the policy that counts for its checkpoint, which is given too.
+pub(super) fn check<T>(
+    arguments: &Arguments,
+    checkpoint: Option<&Checkpoint>,
+    verify: impl FnOnce(&Policy) -> Result<T, Failed>,
+) -> Result<Result<(T, Policy), FailedCheck>, Failure> {
+    let trust = match Trust::of(arguments) {
+        Ok(trust) => trust,
+        Err(Failure::False(reason)) => return Ok(Err(("policy", reason))),
+        Err(failure) => return Err(failure),
+    };
+    Ok(match trust.rule(checkpoint)? {
+        Err(reason) => Err(("epoch", reason)),
+        Ok(Rule { policy, .. }) => match verify(&policy) {
+            Ok(verified) => Ok((verified, policy)),
+            Err(failed) => Err((failed.check().as_str(), trust.explain(&failed, checkpoint))),
+        },
+    })
+}
+
 impl Trust {
     pub(super) fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let Some(path) = &arguments.council else {
