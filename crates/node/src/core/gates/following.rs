@@ -243,20 +243,18 @@ impl GateExchange {
                 GateRow::Gate(id) => {
                     HeldGate::decode(&value).is_some_and(|held| self.gates.insert(id, held).is_none())
                 }
-                GateRow::Note(_) => {
-                    notes.extend(decode_note(&value).map(|note| (row, note)));
-                    true
-                }
+                GateRow::Note(_) => decode_note(&value).map(|note| notes.push(note)).is_some(),
                 GateRow::OwnPackages => Packages::from_bytes(&value).map(|own| self.packages = own).is_ok(),
                 GateRow::MemberPackages(owner) => MemberPackages::decode(&value, &owner, self.network)
                     .is_some_and(|known| self.known.insert(owner, known).is_none()),
             };
             unreadable += usize::from(!is_read);
         }
-        for (row, (gate, number, note)) in notes {
+        for (gate, number, note) in notes {
             match self.gates.get_mut(&gate) {
                 Some(held) => held.restore_note(number, note),
-                None => self.changes.push(PlainRow::removed(row)),
+                // A gate goes with its notes, so its own row can't be read.
+                None => unreadable += 1,
             }
         }
         self.packages_to_publish = true;

@@ -114,7 +114,7 @@ impl SealedRows {
         (self.is_used && is_old).then(|| now.max(last.saturating_add(1)))
     }
 
-    /// What is to be written. Without a key nothing secret is, and the caller keeps it.
+    /// What is to be written. Without a key nothing secret is: a node has one before it does anything.
     pub(super) fn seal(
         &mut self,
         PlainRow(row, value): PlainRow,

@@ -31,13 +31,16 @@ fn nothing_secret_is_stored_as_it_is() {
     assert!(secret.len() >= 4, "{secret:?}");
     assert_eq!(unreadable(rows.clone(), &keys), 0);
     assert_eq!(unreadable(rows.clone(), &[]), secret.len());
+    let notes = secret.iter().filter(|row| matches!(row, GateRow::Note(_))).count();
     for (row, other) in secret.iter().zip(secret.iter().cycle().skip(1)) {
+        // What waits in a gate is of no use without it.
+        let lost = if matches!(row, GateRow::Gate(_)) { 1 + notes } else { 1 };
         let mut changed = rows.clone();
         *changed.get_mut(row).unwrap().last_mut().unwrap() ^= 1;
-        assert_eq!(unreadable(changed, &keys), 1, "{row:?}");
+        assert_eq!(unreadable(changed, &keys), lost, "{row:?}");
         let mut moved = rows.clone();
         moved.insert(*row, rows[other].clone());
-        assert_eq!(unreadable(moved, &keys), 1, "{row:?}");
+        assert_eq!(unreadable(moved, &keys), lost, "{row:?}");
     }
 }
 
@@ -65,6 +68,24 @@ fn a_new_storage_key_leaves_former_copies_of_rows_unreadable() {
     council.now.0 += STORAGE_KEY_LIFE;
     council.run();
     assert_eq!(council.nodes[1].disk.keys[0].number, key);
+}
+
+#[test]
+fn what_waits_in_a_gate_that_can_not_be_read_stays_on_the_disk() {
+    let mut council = Council::new(4);
+    let id = council.gate_of(&[0, 1]);
+    council.post(0, &id, SECRET).unwrap();
+    council.run();
+    let Disk { mut rows, keys } = council.nodes[1].disk.clone();
+    rows.get_mut(&GateRow::Gate(id)).unwrap()[40] ^= 1;
+    let mut gates = GateExchange::new(network(), key(1));
+    // The gate, that the node joined it, and the post.
+    assert_eq!(gates.restore(keys, rows.into_iter().collect(), council.now), 3);
+    let changes = gates.take_changes(&mut council.entropy);
+    assert!(
+        changes.iter().all(|(row, _)| !matches!(row, GateRow::Gate(_) | GateRow::Note(_))),
+        "{changes:?}"
+    );
 }
 
 #[test]
