@@ -6,22 +6,32 @@
 //! whomever it comes. What a letter says exists on neither disk nor wire: it is opened when its reader
 //! asks.
 
+mod inbox;
 mod prekeys;
+mod rows;
+mod spool;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jurat_bulletin::{
-    Authors, Delivery, Freshness, MAIL_LIFE, MailRefusal, Mailboxes, Message, PrivateEvent, PrivatePayload,
-    PrivateRefusal, PrivateRules, Rules, UnixSeconds, mail_payload, sign_private,
+    Authors, Freshness, MailRefusal, Mailboxes, Message, PrivateEvent, PrivatePayload, PrivateRefusal,
+    PrivateRules, Rules, UnixSeconds, mail_payload, sign_private,
 };
 use jurat_crypto::{
-    Digest, Letter, LetterId, OpenError, Opened, PrekeyRing, SealError, SignedPrekey, SigningKey,
-    VerifyingKey, seal,
+    Digest, Letter, LetterId, PrekeyRing, SealError, SignedPrekey, SigningKey, VerifyingKey, seal,
 };
-use jurat_log::{LeafIndex, PrivateCommitment};
+use jurat_log::PrivateCommitment;
 use rand::{Rng, RngExt as _, rngs::StdRng};
 
-use super::{LedgerError, commitments::entry_of};
+pub use self::{
+    inbox::WaitingLetter,
+    rows::{MailChange, MailRow},
+};
+use self::{
+    inbox::{Filed, Remembered},
+    spool::Spooled,
+};
+use super::commitments::entry_of;
 
 /// How long a prekey is used, in seconds.
 pub const PREKEY_LIFE: u32 = 24 * 3600;
@@ -36,20 +46,6 @@ const MAX_FILED_OF_ONE: usize = 512;
 const MAX_REMEMBERED: usize = 4_096;
 /// How far ahead a prekey's beginning may be, in seconds: clocks differ.
 const EARLY: u32 = 120;
-
-/// What a member's node keeps of mail, on disk as in memory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MailRow {
-    /// A letter that waits here, for this node's reader or another member: the event's digest.
-    Letter(Digest),
-    /// A letter that this node has filed already, until its hour is over.
-    Filed(Digest),
-    /// The latest prekey of a member: its link key.
-    Prekey([u8; 32]),
-}
-
-/// What is to be stored: a value, or nothing any more.
-pub type MailChange = (MailRow, Option<Vec<u8>>);
 
 /// Why a letter is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,21 +65,6 @@ pub enum NotSent {
     /// There is no room.
     #[error(transparent)]
     Mail(#[from] MailRefusal),
-}
-
-/// A letter that waits for its reader.
-#[derive(Debug, Clone)]
-pub struct WaitingLetter {
-    /// Names it.
-    pub id: Digest,
-    /// The sender's link key.
-    pub from: VerifyingKey,
-    /// When it was sent, in seconds since the Unix epoch.
-    pub time: u32,
-    /// What it says, if it opens.
-    pub opened: Result<Opened, OpenError>,
-    /// If it asks to be ordered: its entry in the log, and where that is.
-    pub ordered: Option<(PrivateCommitment, LeafIndex)>,
 }
 
 /// A letter that was made and is kept.
@@ -115,31 +96,6 @@ impl Authors for Members<'_> {
     fn may_write(&self, author: &VerifyingKey) -> bool {
         self.0.contains(author.as_bytes())
     }
-}
-
-#[derive(Debug)]
-struct Filed {
-    from: VerifyingKey,
-    time: u32,
-    /// Among letters of one sender and second the order in which they were written.
-    sequence: u64,
-    ciphertext: Vec<u8>,
-    order: Option<PrivateCommitment>,
-}
-
-/// A letter that was taken, for as long as it may come again.
-#[derive(Debug)]
-struct Remembered {
-    until: UnixSeconds,
-    from: [u8; 32],
-}
-
-#[derive(Debug)]
-struct Spooled {
-    recipient: [u8; 32],
-    until: UnixSeconds,
-    bytes: Vec<u8>,
-    order: Option<PrivateCommitment>,
 }
 
 /// The mail of a node, and what it keeps for others.
@@ -199,48 +155,13 @@ impl MailExchange {
             changes: Vec::new(),
         }
     }
-}
 
-impl MailExchange {
     /// Who may write, by link key: the members of the present council, and this node if it is one.
     pub fn set_members<'a>(&mut self, is_member: bool, others: impl Iterator<Item = &'a VerifyingKey>) {
         let own = is_member.then(|| self.key.verifying_key());
         self.members = others.copied().chain(own).map(|key| *key.as_bytes()).collect();
         let members = &self.members;
         self.prekeys.retain(|owner, _| members.contains(owner));
-    }
-
-    /// Takes back what was stored, once the members are set. What is over is to be removed.
-    pub fn restore(&mut self, now: UnixSeconds, mut rows: Vec<(MailRow, Vec<u8>)>) {
-        // In the order of their sequences, or the later one would make the earlier one a replay.
-        rows.sort_by_key(|(row, value)| {
-            (matches!(row, MailRow::Letter(_)), value.get(32..40).map(<[u8]>::to_vec))
-        });
-        for (row, value) in rows {
-            let kept = match &row {
-                MailRow::Filed(id) => {
-                    let until = value.first_chunk().map_or(0, |until| u32::from_be_bytes(*until));
-                    let from = value.last_chunk().copied().unwrap_or_default();
-                    self.filed.insert(*id, Remembered { until: UnixSeconds(until), from });
-                    until >= now.0
-                }
-                MailRow::Prekey(owner) => self.restore_prekey(owner, &value),
-                MailRow::Letter(id) => self.restore_letter(now, *id, value).is_ok(),
-            };
-            if !kept {
-                self.changes.push((row, None));
-            }
-        }
-        self.filed.retain(|_, filed| filed.until >= now);
-    }
-
-    fn restore_letter(&mut self, now: UnixSeconds, id: Digest, bytes: Vec<u8>) -> Result<(), &'static str> {
-        let (event, own) = self.check(&bytes, Freshness::Stored)?;
-        let life = if own { INBOX_LIFE } else { MAIL_LIFE };
-        if event.time.0.saturating_add(life) < now.0 {
-            return Err("expired");
-        }
-        if own { self.file(id, &event) } else { self.spool(&event, bytes) }
     }
 
     /// Seals a letter to a member and spools it; one that is `ordered` is shown to its reader once its
@@ -316,48 +237,6 @@ impl MailExchange {
         Ok(Arrival::Filed(id))
     }
 
-    fn inbox_row(&mut self, id: Digest, event: &PrivateEvent, bytes: &[u8]) {
-        let until = event.time.0.saturating_add(MAIL_LIFE + EARLY);
-        let from = *event.author.as_bytes();
-        self.filed.insert(id, Remembered { until: UnixSeconds(until), from });
-        let value = [&until.to_be_bytes()[..], &from].concat();
-        self.changes.push((MailRow::Filed(id), Some(value)));
-        // What does not open is filed away at once. Whoever sent it is told the same as ever.
-        if self.file(id, event).is_ok() {
-            self.changes.push((MailRow::Letter(id), Some(bytes.to_vec())));
-        }
-    }
-
-    fn file(&mut self, id: Digest, event: &PrivateEvent) -> Result<(), &'static str> {
-        let PrivatePayload::Mail { ciphertext, .. } = &event.payload else { return Err("schema") };
-        let (from, time, order) = (event.author, event.time.0, entry_of(event));
-        let filed = Filed { from, time, sequence: event.sequence, ciphertext: ciphertext.clone(), order };
-        self.own_rules.note(event);
-        if self.open(&filed).is_err() {
-            return self.refuse("sealed");
-        }
-        self.counts.filed += 1;
-        self.inbox.insert(id, filed);
-        Ok(())
-    }
-
-    fn spool(&mut self, event: &PrivateEvent, bytes: Vec<u8>) -> Result<(), &'static str> {
-        match self.mailboxes.deliver(event, event.time).map_err(reason)? {
-            Delivery::Spooled => self.keep_spooled(event, bytes),
-            Delivery::Again => return Err("delivered"),
-        }
-        Ok(())
-    }
-
-    fn keep_spooled(&mut self, event: &PrivateEvent, bytes: Vec<u8>) {
-        let PrivatePayload::Mail { recipient, .. } = &event.payload else { return };
-        self.spool_rules.note(event);
-        self.counts.spooled += 1;
-        let until = UnixSeconds(event.time.0.saturating_add(MAIL_LIFE));
-        let spooled = Spooled { recipient: *recipient, until, bytes, order: entry_of(event) };
-        self.spooled.insert(event.commitment, spooled);
-    }
-
     /// The checks of an event, and whether it is mail to this node. Changes nothing.
     fn judge(&self, bytes: &[u8], freshness: Freshness) -> Result<(PrivateEvent, bool), PrivateRefusal> {
         let payload = bytes.get(EVENT_HEADER..).ok_or(PrivateRefusal::Truncated(bytes.len()))?;
@@ -373,64 +252,11 @@ impl MailExchange {
         self.judge(bytes, freshness).map_err(|refusal| refusal.reason())
     }
 
-    /// The recipient of a letter says that it has it, over its own link.
-    pub fn filed_by(&mut self, recipient: &VerifyingKey, id: &Digest) {
-        if self.spooled.get(id).is_some_and(|spooled| spooled.recipient == *recipient.as_bytes()) {
-            self.mailboxes.acknowledge(recipient, id);
-            self.spooled.remove(id);
-            self.changes.push((MailRow::Letter(*id), None));
-        }
-    }
-
-    /// Whether a letter waits here for another member.
-    #[must_use]
-    pub fn waits(&self, id: &Digest) -> bool {
-        self.spooled.contains_key(id)
-    }
-
-    /// The events that wait for a member.
-    pub fn waiting_for(&self, recipient: &VerifyingKey) -> impl Iterator<Item = &Vec<u8>> {
-        let key = *recipient.as_bytes();
-        self.spooled.values().filter(move |spooled| spooled.recipient == key).map(|spooled| &spooled.bytes)
-    }
-
-    /// The letters that wait for this node's reader, opened: of those that ask to be ordered only what the
-    /// log has commitments to, as `place_of` says.
-    pub fn inbox(
-        &self,
-        place_of: impl Fn(&PrivateCommitment) -> Result<Option<LeafIndex>, LedgerError>,
-    ) -> Result<Vec<WaitingLetter>, LedgerError> {
-        let mut filed: Vec<_> = self.inbox.iter().collect();
-        filed.sort_by_key(|(_, filed)| (filed.time, filed.sequence));
-        let mut letters = Vec::new();
-        for (id, filed) in filed {
-            let ordered = match filed.order {
-                None => None,
-                Some(order) => match place_of(&order)? {
-                    Some(index) => Some((order, index)),
-                    None => continue,
-                },
-            };
-            let Filed { from, time, .. } = *filed;
-            letters.push(WaitingLetter { id: *id, from, time, opened: self.open(filed), ordered });
-        }
-        Ok(letters)
-    }
-
     /// What is to be ordered of the letters that wait here, for whomever. The sender's node may have
     /// stopped before it handed that in.
     pub fn orders(&self) -> impl Iterator<Item = PrivateCommitment> {
         let spooled = self.spooled.values().filter_map(|spooled| spooled.order);
         spooled.chain(self.inbox.values().filter_map(|filed| filed.order))
-    }
-
-    /// The reader has a letter; whether it waited.
-    pub fn forget(&mut self, id: &Digest) -> bool {
-        let waited = self.inbox.remove(id).is_some();
-        if waited {
-            self.changes.push((MailRow::Letter(*id), None));
-        }
-        waited
     }
 
     /// Drops what is over.
@@ -462,34 +288,10 @@ impl MailExchange {
         });
     }
 
-    /// What is to be stored by now.
-    pub fn take_changes(&mut self) -> Vec<MailChange> {
-        std::mem::take(&mut self.changes)
-    }
-
     /// What was counted.
     #[must_use]
     pub const fn counts(&self) -> &MailCounts {
         &self.counts
-    }
-
-    /// How many letters wait for other members, all together: for whom is nobody's business.
-    #[must_use]
-    pub fn spooled(&self) -> usize {
-        self.spooled.len()
-    }
-
-    /// How many letters wait for this node's reader.
-    #[must_use]
-    pub fn unread(&self) -> usize {
-        self.inbox.len()
-    }
-
-    fn open(&self, filed: &Filed) -> Result<Opened, OpenError> {
-        let context = Message::context(&self.rules, self.key.verifying_key().as_bytes());
-        let opened = self.open_sealed(&filed.ciphertext, &context).ok_or(OpenError)?;
-        // Who passes another's letter off as their own has not written it.
-        if opened.author == filed.from { Ok(opened) } else { Err(OpenError) }
     }
 
     fn refuse(&mut self, reason: &'static str) -> Result<(), &'static str> {
@@ -500,16 +302,6 @@ impl MailExchange {
 
 /// Bytes of an event before its payload: author, sequence, time, signature.
 const EVENT_HEADER: usize = 32 + 8 + 4 + 64;
-
-const fn reason(refusal: MailRefusal) -> &'static str {
-    match refusal {
-        MailRefusal::NotMail => "schema",
-        MailRefusal::Expired { .. } => "expired",
-        MailRefusal::PairWaiting { .. } => "pair_waiting",
-        MailRefusal::Full { .. } => "mailbox_full",
-        MailRefusal::NoRoom { .. } => "no_room",
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,13 @@
 mod keeping;
 mod refusals;
 
+use jurat_bulletin::MAIL_LIFE;
 use jurat_crypto::{NetworkId, SealingKey};
+use jurat_log::LeafIndex;
 use rand::SeedableRng;
 
 use super::*;
+use crate::core::LedgerError;
 
 /// Where a commitment is in a log of these.
 fn in_log(
