@@ -173,6 +173,7 @@ fn a_node_that_dies_ends_the_demonstration() {
     let mut demo = Process(command.spawn().unwrap());
     let mut line = String::new();
     BufReader::new(demo.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(!line.is_empty(), "its council");
     kill_process(*stage.nodes().first().unwrap(), Signal::KILL).unwrap();
     assert_eq!(demo.wait().code(), Some(3));
     let mut said = String::new();

@@ -3,6 +3,7 @@
 mod nodes;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -42,6 +43,8 @@ pub(super) struct Arguments {
 /// How long anything may take before the demonstration gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a council is founded until its nodes have the ports that were free.
+const ATTEMPTS: usize = 3;
 const POLICY: &str = "jurat-demo.policy";
 const README: &str = include_str!("../../../../README.md");
 
@@ -77,17 +80,7 @@ async fn play(
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let say = |text: String| output.say(&format!("{:>5.1} s  {text}", began.elapsed().as_secs_f64()));
-    let council = council::found_at(&dir.path().join("council"), 4, None)?;
-    nodes.start_all(&council)?;
-    let clients: Vec<Client> =
-        council.members.iter().map(|member| Client::new(&member.http, TIMEOUT)).collect::<Result<_, _>>()?;
-    for client in &clients {
-        nodes
-            .until(PATIENCE, "the council to be ready", async || {
-                Ok(client.get("/readyz").await?.success().is_ok())
-            })
-            .await?;
-    }
+    let (council, clients) = ready(dir, nodes).await?;
     say(format!("four nodes run: {}", addresses(&council)));
     if arguments.keep {
         output.result(&council, || keep_summary(&council, dir.path()));
@@ -152,6 +145,34 @@ async fn play(
     attested.push(second);
     output.say(&summary(&last, &attested, fastest, failover, &files));
     Ok(())
+}
+
+/// Founds the council and starts its nodes. Somebody else may have listened on a port that was free a moment
+/// ago; then there is another council.
+async fn ready(dir: &TempDir, nodes: &mut Nodes) -> Result<(Founded, Vec<Client>), Failure> {
+    let council_dir = dir.path().join("council");
+    for attempt in 1.. {
+        let council = council::found_at(&council_dir, 4, None)?;
+        nodes.start_all(&council)?;
+        match until_ready(&council, nodes).await {
+            Err(_) if attempt < ATTEMPTS && nodes::lacked_a_port(dir.path()) => {
+                nodes.stop().await;
+                fs::remove_dir_all(&council_dir).map_err(Failure::unreachable)?;
+            }
+            outcome => return outcome.map(|clients| (council, clients)),
+        }
+    }
+    Err(Failure::Unreachable("no ports are free".into()))
+}
+
+async fn until_ready(council: &Founded, nodes: &mut Nodes) -> Result<Vec<Client>, Failure> {
+    let clients = council.members.iter().map(|member| Client::new(&member.http, TIMEOUT));
+    let clients: Vec<Client> = clients.collect::<Result<_, _>>()?;
+    for client in &clients {
+        let is_ready = async || Ok(client.get("/readyz").await?.success().is_ok());
+        nodes.until(PATIENCE, "the council to be ready", is_ready).await?;
+    }
+    Ok(clients)
 }
 
 fn addresses(council: &Founded) -> String {

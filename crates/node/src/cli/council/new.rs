@@ -157,12 +157,23 @@ pub(in crate::cli) fn ports(
         let ports: Option<Vec<_>> = ports.collect();
         return ports.ok_or_else(|| Failure::Usage(format!("no {} ports above {base}", 2 * members)));
     }
-    // All at once, so that none is given out twice.
-    let listeners: std::io::Result<Vec<_>> = (0..2 * members).map(|_| TcpListener::bind(local(0))).collect();
-    let addresses: std::io::Result<Vec<_>> =
-        listeners.map_err(Failure::unreachable)?.iter().map(TcpListener::local_addr).collect();
-    let addresses = addresses.map_err(Failure::unreachable)?;
+    let addresses = free_addresses(2 * members).map_err(Failure::unreachable)?;
     Ok(addresses.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
+}
+
+/// Addresses of this machine that nobody listens on. They are below the ports that systems give to outgoing
+/// connections (from 32 768 on at the least), one of which could have a node's while that is down.
+fn free_addresses(number: usize) -> std::io::Result<Vec<SocketAddr>> {
+    // Held all at once, so that none is given out twice.
+    let mut listeners = Vec::new();
+    while listeners.len() < number {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, rand::random_range(10_000..20_000))) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+        }
+    }
+    listeners.iter().map(TcpListener::local_addr).collect()
 }
 
 fn write_council(

@@ -113,6 +113,11 @@ fn log_path(dir: &Path) -> PathBuf {
     dir.join("node.log")
 }
 
+/// Whether a node could not have a port.
+pub(super) fn lacked_a_port(dir: &Path) -> bool {
+    last_words(dir).is_some_and(|words| words.contains("can't listen for"))
+}
+
 /// The last lines of each node's log, for when something went wrong: the directory is about to go.
 pub(super) fn last_words(dir: &Path) -> Option<String> {
     let mut text = String::new();
