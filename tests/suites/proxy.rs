@@ -186,3 +186,28 @@ fn a_node_does_not_start_without_its_proxy() {
     council.run(1);
     until("another node to run", || council.http(1).get("/healthz").map_err(|error| error.to_string()));
 }
+
+#[test]
+fn a_message_is_written_through_the_proxy_alone() {
+    let council = Council::start();
+    let url = council.url(1);
+    let node: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let proxy = Proxy::start(BTreeMap::from([("newsroom.onion:80".into(), node)]));
+    let address = until("a prekey", || {
+        let asked = jurat(["dm", "address", "--node", &url, "--json"]);
+        if asked.code == Some(0) { Ok(asked.json()["address"].clone()) } else { Err(asked.stderr) }
+    });
+    let write = |proxy: SocketAddr| {
+        let (proxy, to) = (proxy.to_string(), address.as_str().unwrap());
+        let text = ["--to", to, "--text", "from far away"];
+        jurat(["dm", "write", "--node", "http://newsroom.onion", "--proxy", &proxy].iter().chain(&text))
+    };
+    write(proxy.address).success();
+    assert_eq!(proxy.asked(), BTreeSet::from(["newsroom.onion:80".into()]));
+    let inbox = jurat(["dm", "inbox", path(&council.members()[1].dir)]);
+    assert!(inbox.success().stdout.contains("from far away"), "{inbox:?}");
+    // Without it nothing is sent, not even by another way.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(write(nobody).code, Some(3));
+    assert_eq!(council.metric(1, "jurat_messages_received_total"), 1);
+}

@@ -24,7 +24,7 @@ pub use bulletin::{
     Bulletin, BulletinError, ContentId, HEADER_BYTES, Header, MAX_CONTENT_BYTES, UnixSeconds,
 };
 pub use mailbox::{Delivery, MAIL_LIFE, MAX_WAITING, MailRefusal, Mailboxes, SenderToken, WaitingMail};
-pub use message::{Inbox, MESSAGE_HEADER_BYTES, Message, MessageRefusal};
+pub use message::{Inbox, MESSAGE_HEADER_BYTES, Message, MessageRefusal, Received};
 pub use posting::Posting;
 pub use price::{Load, MAX_RISE, TRUST_DISCOUNT, TRUSTED, price};
 pub use private::{

@@ -3,7 +3,7 @@
 //! ```text
 //! message   = dst (32) || src (32) || time (u32) || nonce (u32) || signature (64) || body
 //! signature = under jurat/v1/message, by src, over src || dst || time || body
-//! body      = a sealed letter to dst, written by src, of the context (network, dst, epoch 0)
+//! body      = a sealed letter to one key of dst, written by src, of the context (network, dst, epoch 0)
 //! ```
 //!
 //! dst and src are Ed25519 keys. On the wire the promised effort goes first, and with it the solution where
@@ -14,7 +14,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use jurat_crypto::{
     Digest, Domain, EquihashLengthError, EquihashSolution, MAX_SEALED_BYTES, OpenError, Opened, SealContext,
-    SealingKey, Signature, SigningKey, SolutionError, VerifyingKey, has_sealed_shape, open,
+    SealingKey, Signature, SigningKey, SolutionError, VerifyingKey, open, recipients_of,
 };
 
 use crate::{
@@ -81,8 +81,8 @@ pub enum MessageRefusal {
         /// What is asked for.
         asked: u32,
     },
-    /// The body is not even shaped like a sealed letter.
-    #[error("the message is not sealed")]
+    /// The body is not even shaped like a sealed letter, or like one to several keys.
+    #[error("the message is not sealed to one key")]
     NotSealed,
     /// It came before.
     #[error("the message came before")]
@@ -213,6 +213,19 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A message that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Names it: the digest of sender, signature and body, whatever the stamp.
+    pub id: Digest,
+    /// When it was sent, as its sender says.
+    pub time: UnixSeconds,
+    /// The letter as it came, sealed.
+    pub body: Vec<u8>,
+    /// The letter, and who wrote that and sent this.
+    pub opened: Opened,
+}
+
 /// What a node asks of the messages that reach it.
 #[derive(Debug)]
 pub struct Inbox {
@@ -230,7 +243,9 @@ impl Inbox {
         Self { rules, address, seen: ReplayMemory::new(capacity), refused: BTreeMap::new() }
     }
 
-    /// Opens a message, or says why it is dropped. A refusal is counted and changes nothing else.
+    /// Opens a message, or says why it is dropped. A refusal is counted and changes nothing else, but that
+    /// of a message whose work was done and whose sender signed it: its stamp is spent, or opening
+    /// letters in vain would cost a flood nothing.
     ///
     /// `asked` is the effort that this connection asks for; `keys` are the node's sealing keys, the
     /// likeliest first.
@@ -240,20 +255,44 @@ impl Inbox {
         bytes: &[u8],
         asked: Effort,
         keys: impl Iterator<Item = &'k SealingKey>,
-    ) -> Result<Opened, MessageRefusal> {
-        let opened = self.check(now, bytes, asked, keys);
-        if let Err(refusal) = &opened {
+    ) -> Result<Received, MessageRefusal> {
+        let received = self.check(now, bytes, Some(asked), keys);
+        if let Err(refusal) = &received {
             *self.refused.entry(refusal.reason()).or_default() += 1;
         }
-        opened
+        received
     }
 
-    /// The effort to ask of a connection now: the memory of messages is what strangers can fill.
-    /// `trust` is the receiver's trust in the other end, 0 to 10 000.
+    /// Opens a message that was received before and stored. Its time and what its stamp promises are not
+    /// judged again.
+    pub fn restore<'k>(
+        &mut self,
+        now: UnixSeconds,
+        bytes: &[u8],
+        keys: impl Iterator<Item = &'k SealingKey>,
+    ) -> Result<Received, MessageRefusal> {
+        self.check(now, bytes, None, keys)
+    }
+
+    /// Remembers a message of before that is there no more, so that it is not taken again until its life
+    /// is over.
+    pub fn remember(&mut self, now: UnixSeconds, id: Digest, until: UnixSeconds) {
+        // Once is enough, and no more are stored than were remembered before.
+        let _ = self.seen.note(now, id, until);
+    }
+
+    /// Until when a message of this time could come again.
     #[must_use]
-    pub fn price(&self, trust: u16) -> Effort {
-        let load = Load { used: self.seen.len(), quota: self.seen.capacity() };
-        price(self.rules.work.messages, self.rules.work.rule, &[load], trust)
+    pub const fn end_of(&self, time: UnixSeconds) -> UnixSeconds {
+        UnixSeconds(time.0.saturating_add(self.rules.message_life))
+    }
+
+    /// The effort to ask of a connection now: strangers can fill the memory of messages, and where the
+    /// opened ones wait. `trust` is the receiver's trust in the other end, 0 to 10 000.
+    #[must_use]
+    pub fn price(&self, waiting: Load, trust: u16) -> Effort {
+        let memory = Load { used: self.seen.len(), quota: self.seen.capacity() };
+        price(self.rules.work.messages, self.rules.work.rule, &[memory, waiting], trust)
     }
 
     /// How many messages were refused, by [`MessageRefusal::reason`].
@@ -266,13 +305,13 @@ impl Inbox {
         &mut self,
         now: UnixSeconds,
         bytes: &[u8],
-        asked: Effort,
+        asked: Option<Effort>,
         mut keys: impl Iterator<Item = &'k SealingKey>,
-    ) -> Result<Opened, MessageRefusal> {
+    ) -> Result<Received, MessageRefusal> {
         let truncated = MessageRefusal::Truncated(bytes.len());
         let (Promise { effort, solution }, bytes) = Promise::split(bytes).ok_or(truncated)??;
         let fields = Fields::split(bytes).ok_or(truncated)?;
-        let (rules, time) = (&self.rules, fields.time.0);
+        let (rules, time) = (self.rules, fields.time.0);
         if *fields.dst != self.address {
             return Err(MessageRefusal::NotForUs);
         }
@@ -280,14 +319,16 @@ impl Inbox {
             return Err(MessageRefusal::TooLong(fields.body.len()));
         }
         rules.work.function.suits(solution.as_ref())?;
-        timely(now, fields.time, rules.message_life, rules.ahead).map_err(|not_now| match not_now {
-            NotNow::Expired => MessageRefusal::Expired { time },
-            NotNow::Future => MessageRefusal::Future { time },
-        })?;
-        if effort < asked {
-            return Err(MessageRefusal::Cheap { promised: effort.amount(), asked: asked.amount() });
+        if let Some(asked) = asked {
+            timely(now, fields.time, rules.message_life, rules.ahead).map_err(|not_now| match not_now {
+                NotNow::Expired => MessageRefusal::Expired { time },
+                NotNow::Future => MessageRefusal::Future { time },
+            })?;
+            if effort < asked {
+                return Err(MessageRefusal::Cheap { promised: effort.amount(), asked: asked.amount() });
+            }
         }
-        if !has_sealed_shape(fields.body) {
+        if recipients_of(fields.body) != Some(1) {
             return Err(MessageRefusal::NotSealed);
         }
         // The signature is part of it, so a message that is signed anew is another one; but then the
@@ -313,7 +354,10 @@ impl Inbox {
         let statement = signed(fields.src, fields.dst, fields.time, fields.body);
         let signature = Signature::from_bytes(*fields.signature);
         MESSAGE.verify(&src, rules.network, &statement, &signature).map_err(|_| MessageRefusal::Signature)?;
-        let context = Message::context(rules, fields.dst);
+        // There was room a moment ago.
+        let end = self.end_of(fields.time);
+        self.seen.note(now, content, end).map_err(|_| MessageRefusal::Replayed)?;
+        let context = Message::context(&rules, fields.dst);
         let opened = keys.find_map(|key| open(fields.body, key, &context).ok()).ok_or(OpenError)?;
         if opened.author != src {
             return Err(MessageRefusal::Author);
@@ -321,10 +365,7 @@ impl Inbox {
         if opened.letter.expires < now.0 {
             return Err(MessageRefusal::Sealed);
         }
-        let end = fields.time.0.saturating_add(rules.message_life);
-        // There was room a moment ago.
-        self.seen.note(now, content, UnixSeconds(end)).map_err(|_| MessageRefusal::Replayed)?;
-        Ok(opened)
+        Ok(Received { id: content, time: fields.time, body: fields.body.to_vec(), opened })
     }
 }
 

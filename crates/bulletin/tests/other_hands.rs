@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use jurat_bulletin::{Effort, Inbox, Message, MessageRefusal, Rules, UnixSeconds, WorkRules};
+use jurat_bulletin::{Effort, Inbox, Load, Message, MessageRefusal, Rules, UnixSeconds, WorkRules};
 use jurat_crypto::{
     Digest, Letter, LetterId, NetworkId, SealContext, SealingKey, SigningKey, TapeHash, VerifyingKey, seal,
 };
@@ -47,14 +47,16 @@ fn signed(author: u8, to: u8, body: Vec<u8>) -> Message {
     Message::sign(&person(author).0, *address(to).as_bytes(), UnixSeconds(NOW), body, &rules())
 }
 
-/// What becomes of a message in the inbox of person `i`, how often that was counted, and how many
-/// messages it remembers besides.
+/// What becomes of a message in the inbox of person `i`, how often that was counted, and whether it is
+/// remembered.
 fn received(i: u8, bytes: &[u8]) -> Result<(), MessageRefusal> {
-    let mut inbox = Inbox::new(rules(), &address(i), 16);
+    let mut inbox = Inbox::new(rules(), &address(i), 1);
     let opened = inbox.receive(UnixSeconds(NOW), bytes, EFFORT, [person(i).1].iter()).map(|_| ());
     if let Err(refusal) = opened {
         assert_eq!(inbox.refused().iter().collect::<Vec<_>>(), [(&refusal.reason(), &1)]);
-        assert_eq!(inbox.price(0), rules().work.messages, "nothing is remembered of what is refused");
+        let remembered = inbox.price(Load { used: 0, quota: 1 }, 0) > rules().work.messages;
+        let opened_in_vain = matches!(refusal, MessageRefusal::Sealed | MessageRefusal::Author);
+        assert_eq!(remembered, opened_in_vain, "only work that made this node work is spent: {refusal:?}");
     }
     opened
 }

@@ -65,7 +65,8 @@ fn inbox() -> Inbox {
 }
 
 fn receive(inbox: &mut Inbox, now: u32, bytes: &[u8]) -> Result<Opened, MessageRefusal> {
-    inbox.receive(UnixSeconds(now), bytes, EFFORT, [SealingKey::from_bytes(&[2; 32])].iter())
+    let received = inbox.receive(UnixSeconds(now), bytes, EFFORT, [SealingKey::from_bytes(&[2; 32])].iter());
+    received.map(|received| received.opened)
 }
 
 fn posting(time: u32, first_nonce: u64) -> Posting {

@@ -31,7 +31,7 @@ pub use ml_dsa::{MlDsaSignature, MlDsaSigningKey, MlDsaVerifyingKey, MlDsaVkey};
 pub use sealing::{
     Letter, LetterId, MAX_LETTER_BYTES, MAX_PREKEYS, MAX_RECIPIENTS, MAX_SEALED_BYTES, OpenError, Opened,
     Prekey, PrekeyError, PrekeyRing, PrekeyRingError, SealContext, SealError, SealingKey, SealingKeyError,
-    SealingPublicKey, SignedPrekey, has_sealed_shape, open, padme_length, seal,
+    SealingPublicKey, SignedPrekey, has_sealed_shape, open, padme_length, recipients_of, seal,
 };
 pub use seed::{KeyUse, Seed};
 pub use vkey::{KeyId, KeyName, KeyNameError, SignatureType, Vkey, VkeyError};

@@ -224,6 +224,13 @@ pub fn has_sealed_shape(bytes: &[u8]) -> bool {
     Parts::split(bytes).is_some()
 }
 
+/// For how many keys what has the shape of a sealed letter has a slot, 1 to [`MAX_RECIPIENTS`]: each is tried
+/// with each key that might open it.
+#[must_use]
+pub fn recipients_of(sealed: &[u8]) -> Option<usize> {
+    Parts::split(sealed).map(|parts| parts.slots.len() / SLOT)
+}
+
 struct Parts<'a> {
     slots: &'a [u8],
     commitment: &'a [u8],

@@ -2,10 +2,9 @@
 
 use data_encoding::{BASE64, HEXLOWER};
 use jurat_bulletin::{Effort, MAX_CONTENT_BYTES, Posting, Rules, TopicId};
-use jurat_crypto::NetworkId;
 use serde::{Deserialize, Serialize};
 
-use crate::{core::WorkJson, time::rfc3339_seconds};
+use crate::{stamp_json::StampTermsJson, time::rfc3339_seconds};
 
 /// One bulletin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,25 +93,12 @@ pub struct TopicBulletinsJson {
 pub struct PriceJson {
     /// The topic's id, in hexadecimal.
     pub topic: String,
-    /// The network's id, in hexadecimal.
-    pub network: String,
-    /// The effort that a bulletin must promise now.
-    pub effort: u32,
-    /// What it must promise where nothing is crowded.
-    pub least_effort: u32,
+    /// What its stamp must show.
+    #[serde(flatten)]
+    pub stamp: StampTermsJson,
     /// If it was asked for a sender: how much the node's federation trusts that, in basis points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<u16>,
-    /// How effort is counted: `zero_bits` or `linear`.
-    pub rule: String,
-    /// The function: `tapehash1`, `tapehash2`, `tapehash3` or `equihash`.
-    pub algorithm: String,
-    /// Bytes of its program, if it has that parameter.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code_size: Option<u32>,
-    /// Length of its tape in units of 32 bytes, if it has that parameter.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tape_size_multiplier: Option<u32>,
     /// Seconds that a bulletin is kept.
     pub life: u32,
     /// The most bytes of content.
@@ -123,18 +109,10 @@ impl PriceJson {
     /// The price of a topic under a network's rules.
     #[must_use]
     pub fn new(topic: &TopicId, effort: Effort, rules: &Rules) -> Self {
-        let WorkJson { algorithm, code_size, tape_size_multiplier, rule, bulletins, .. } =
-            WorkJson::new(&rules.work);
         Self {
             topic: topic.0.to_string(),
-            network: rules.network.to_string(),
-            effort: effort.amount(),
-            least_effort: bulletins,
+            stamp: StampTermsJson::new(effort, rules.work.bulletins, rules),
             trust: None,
-            rule,
-            algorithm,
-            code_size,
-            tape_size_multiplier,
             life: rules.bulletin_life,
             max_content: MAX_CONTENT_BYTES,
         }
@@ -143,24 +121,14 @@ impl PriceJson {
     /// The rules that a node says; none if this program does not know them.
     #[must_use]
     pub fn rules(&self) -> Option<Rules> {
-        let rules = Rules::new(NetworkId(self.network.parse().ok()?));
-        let work = WorkJson {
-            algorithm: self.algorithm.clone(),
-            code_size: self.code_size,
-            tape_size_multiplier: self.tape_size_multiplier,
-            rule: self.rule.clone(),
-            bulletins: self.least_effort,
-            messages: rules.work.messages.amount(),
-        };
-        let work = work.rules().ok()?;
-        Some(Rules { work, bulletin_life: self.life, ..rules })
+        Some(Rules { bulletin_life: self.life, ..self.stamp.rules()? })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use jurat_bulletin::WorkRules;
-    use jurat_crypto::{Digest, WorkFunction};
+    use jurat_crypto::{Digest, NetworkId, WorkFunction};
 
     use super::*;
 
@@ -169,11 +137,13 @@ mod tests {
         let topic = TopicId(Digest::of(b"topic"));
         let rules = Rules::new(NetworkId(Digest::of(b"network")));
         for function in [WorkRules::default().function, WorkFunction::Equihash] {
-            let work = WorkRules { function, bulletins: Effort::new(9), ..WorkRules::default() };
+            let least = Effort::new(9);
+            let work = WorkRules { function, bulletins: least, messages: least, ..WorkRules::default() };
             let rules = Rules { work, bulletin_life: 60, ..rules };
             let said = PriceJson::new(&topic, Effort::new(11), &rules);
             assert_eq!(said.rules(), Some(rules));
-            assert_eq!(PriceJson { algorithm: "equix".into(), ..said }.rules(), None);
+            let stamp = StampTermsJson { algorithm: "equix".into(), ..said.stamp.clone() };
+            assert_eq!(PriceJson { stamp, ..said }.rules(), None);
         }
     }
 }

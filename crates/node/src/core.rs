@@ -52,8 +52,8 @@ pub use layout::LayoutError;
 pub use ledger::{Appended, Ledger, LedgerError};
 pub use limits::Limits;
 pub use mail::{
-    Arrival, INBOX_LIFE, MAX_INBOX_OF_ONE, MailChange, MailCounts, MailExchange, MailRow, NotSent,
-    PREKEY_LIFE, SentLetter, WaitingLetter,
+    Arrival, INBOX_LIFE, MAX_INBOX_OF_ONE, MAX_UNREAD_MESSAGES, MailChange, MailCounts, MailExchange,
+    MailRow, NotReceived, NotSent, PREKEY_LIFE, SentLetter, WaitingLetter, Writer,
 };
 pub use member::{Core, Counters, Keys, Standing, View, judge_attestor};
 pub use neighbours::{MAX_FORMER_MEMBERS, former_members};

@@ -46,8 +46,8 @@ pub(crate) use bulletins::{
 pub use bulletins::{GateRequest, OwnerRequest};
 pub(crate) use clock::unix_millis;
 pub use config::{
-    BulletinConfig, Config, ConfigError, HttpConfig, LogConfig, LogFormat, MirrorConfig, NodeFiles,
-    OutgoingConfig, PeerConfig,
+    BulletinConfig, Config, ConfigError, HttpConfig, LogConfig, LogFormat, MailConfig, MirrorConfig,
+    NodeFiles, OutgoingConfig, PeerConfig,
 };
 pub use follower::{check_follower, run_follower};
 pub use journal_writer::{Job, JournalStats, Released, write_jobs};
@@ -178,7 +178,7 @@ pub async fn run(
     let journal_stats = Arc::new(journal_writer::JournalStats::default());
     let postman = Postman { peers: peers.clone() };
     let owner = (own.name.to_string(), seed.signing_key(KeyUse::Link));
-    let board = (genesis.rules(), config.bulletins.limits());
+    let board = (genesis.rules(), config.bulletins.limits(), config.mail.from_anybody);
     let commitments = Commitments::new(core.ledger().reader().clone(), requests.clone());
     let (bulletins, bulletins_thread) =
         bulletins::Bulletins::start(&dir, board, owner, clock, peers.clone(), commitments, back.clone())?;

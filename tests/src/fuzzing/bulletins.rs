@@ -95,10 +95,13 @@ pub(super) fn message(input: &[u8]) -> Option<()> {
 fn received(rules: Rules, input: &[u8]) -> Option<()> {
     let mut inbox = Inbox::new(rules, &receiver(), 4);
     let keys = [SealingKey::from_bytes(&[1; 32])];
-    let opened = inbox.receive(NOW, input, Effort::new(0), keys.iter()).ok()?;
+    let opened = inbox.receive(NOW, input, Effort::new(0), keys.iter()).ok()?.opened;
     assert!(opened.letter == letter() && opened.author == fixtures::attestor_key().verifying_key());
     let again = inbox.receive(NOW, input, Effort::new(0), keys.iter());
     assert_eq!(again, Err(MessageRefusal::Replayed));
+    // Stored, it is the same after a restart.
+    let restored = Inbox::new(rules, &receiver(), 4).restore(NOW, input, keys.iter());
+    assert_eq!(restored.map(|received| received.opened), Ok(opened));
     Some(())
 }
 

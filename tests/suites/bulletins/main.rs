@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+mod anybody;
 mod capture;
 mod equihash;
 mod hostile;

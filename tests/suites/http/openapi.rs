@@ -8,8 +8,8 @@ use jurat_bulletin::Rules;
 use jurat_crypto::Digest;
 use jurat_pbft::{Epoch, ReplicaId};
 use jurat_tests::{
-    Answer, Council, Federation, TILED_ORIGIN, TiledLog, jurat, path, stamped_posting, tiled_policy, topic,
-    unix_seconds, until_true,
+    Answer, Council, Federation, MessageWriter, TILED_ORIGIN, TiledLog, jurat, path, stamped_posting,
+    tiled_policy, topic, unix_seconds, until_true,
 };
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use super::{ATTESTATIONS, JSON, NDJSON, WAIT, ana, raw, records::record};
 
 const CHANGES: &str = "/api/v1/council/changes";
 const BULLETINS: &str = "/api/v1/bulletins";
+const MESSAGES: &str = "/api/v1/messages";
 const OPERATIONS: &str = "/api/v1/operations";
 const ADD_CHECKPOINT: &str = "/add-checkpoint";
 const SUBJECT: &str = "/api/v1/subjects/{sha256}/proof";
@@ -52,6 +53,12 @@ fn what_is_described_is_what_is_answered() {
         let answer = http.post(BULLETINS, "application/octet-stream", body).unwrap();
         Case { path: BULLETINS, method: "post", answer }
     };
+    let message = |body: &[u8]| {
+        let answer = http.post(MESSAGES, "application/octet-stream", body).unwrap();
+        Case { path: MESSAGES, method: "post", answer }
+    };
+    let writer = MessageWriter::new(&council, 0);
+    let hello = writer.stamped(writer.message("hello"), 1);
     let weather =
         stamped_posting(&Rules::new(council.network()), topic("weather"), unix_seconds(), b"snow", 7);
     let [lab, press] = ["fed:lab", "fed:press"].map(|name| Federation::named(&council, name));
@@ -157,6 +164,11 @@ fn what_is_described_is_what_is_answered() {
         get("/api/v1/topics/{topic}", &format!("/api/v1/topics/{LEAF}")),
         get("/api/v1/topics/{topic}", "/api/v1/topics/x"),
         get("/api/v1/topics/{topic}/price", &format!("/api/v1/topics/{LEAF}/price")),
+        get(MESSAGES, MESSAGES),
+        message(&hello),
+        message(&hello),
+        message(b"?"),
+        message(&writer.stamped(writer.message("cheap"), 0)),
         get("/api/v1/events", "/api/v1/events"),
         get("/status", "/status"),
         get("/healthz", "/healthz"),

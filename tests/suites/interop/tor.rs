@@ -1,5 +1,5 @@
-//! Onion services of a real Tor: a council whose members meet over them, and a mirror. The Tor network is
-//! one of the test's own, on loopback.
+//! Onion services of a real Tor: a council whose members meet over them, a mirror, and somebody who writes to
+//! a member. The Tor network is one of the test's own, on loopback.
 
 use std::{
     env, fs,
@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use data_encoding::BASE64;
 use jurat_tests::{Attestor, Council, Process, jurat, path, until};
 use tempfile::TempDir;
 
@@ -157,7 +158,7 @@ fn reaches(proxy: SocketAddr, name: &str) -> Result<(), String> {
 }
 
 #[test]
-fn a_council_and_its_mirror_meet_over_onion_services_of_a_real_tor() {
+fn a_council_a_mirror_and_who_writes_meet_over_onion_services_of_a_real_tor() {
     let there = |program: &str| {
         let version =
             Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -204,4 +205,13 @@ fn a_council_and_its_mirror_meet_over_onion_services_of_a_real_tor() {
     let refused = jurat(["mirror", "sync", mirror, "--proxy", &proxy.to_string(), "--json"]);
     let sources = refused.json()["sources"].clone();
     assert!(sources.to_string().contains("can't reach aaaa"), "{sources}");
+
+    // Somebody writes to the second member, and is known by neither name nor address.
+    let terms = jurat(["dm", "address", "--node", &council.url(1), "--json"]).success().json();
+    let to = terms["address"].as_str().unwrap();
+    let write = ["dm", "write", "--node", &log, "--to", to, "--text", "from under three relays"];
+    jurat(write.iter().chain(&["--proxy", &proxy.to_string()])).success();
+    let inbox = jurat(["dm", "inbox", path(&council.members()[1].dir), "--json"]).success().json();
+    assert_eq!(inbox["from_anybody"], true);
+    assert_eq!(inbox["content"], BASE64.encode(b"from under three relays"));
 }

@@ -54,7 +54,8 @@ fn message() -> Message {
 }
 
 fn receive(inbox: &mut Inbox, now: u32, message: &Message) -> Result<Opened, MessageRefusal> {
-    inbox.receive(UnixSeconds(now), &message.encode(EFFORT), EFFORT, [bob().1].iter())
+    let received = inbox.receive(UnixSeconds(now), &message.encode(EFFORT), EFFORT, [bob().1].iter());
+    received.map(|received| received.opened)
 }
 
 #[test]
@@ -107,7 +108,8 @@ fn each_defect_has_its_refusal() {
         assert_eq!(inbox.receive(NOW, &bytes, EFFORT, [bob().1].iter()), Err(refusal));
     }
     assert_eq!(receive(&mut inbox, NOW.0 + 1, &stamped(over)), Err(MessageRefusal::Sealed));
-    assert!(inbox.seen.is_empty());
+    // Of the three that made it open a letter the stamps are spent.
+    assert_eq!(inbox.seen.len(), 3);
 }
 
 #[test]
@@ -116,7 +118,8 @@ fn messages_of_an_equihash_network_carry_their_solution() {
     let rules = Rules { work, ..rules() };
     let inbox = || Inbox::new(rules, &VerifyingKey::from_bytes(bob().0).unwrap(), 4);
     let take = |inbox: &mut Inbox, bytes: &[u8]| {
-        inbox.receive(NOW, bytes, EFFORT, [bob().1].iter()).map(|opened| opened.letter.content.to_vec())
+        let received = inbox.receive(NOW, bytes, EFFORT, [bob().1].iter());
+        received.map(|received| received.opened.letter.content.to_vec())
     };
     let good = stamped_under(&rules, Message { nonce: 0, ..message() });
     let (mut taking, bytes) = (inbox(), good.encode(EFFORT));
@@ -171,12 +174,69 @@ fn refusals_that_depend_on_secrets_read_alike() {
     assert!(signature == sealed && sealed == author);
 }
 
+const NO_LOAD: Load = Load { used: 0, quota: 1 };
+
+#[test]
+fn the_price_rises_with_what_waits_to_be_read_as_with_what_is_remembered() {
+    let waiting = |used| inbox().price(Load { used, quota: 100 }, 0).amount();
+    assert_eq!([0, 50, 75, 100].map(waiting), [1, 1, 1 + 4, 1 + crate::MAX_RISE]);
+    assert_eq!(inbox().price(NO_LOAD, crate::TRUSTED), Effort::new(0));
+}
+
+#[test]
+fn who_makes_a_node_open_letters_in_vain_has_spent_a_stamp() {
+    let key = VerifyingKey::from_bytes(bob().0).unwrap();
+    let remembered = |refused: &Message| {
+        let mut inbox = Inbox::new(rules(), &key, 1);
+        let refusal = receive(&mut inbox, NOW.0, refused).unwrap_err();
+        (refusal, inbox.price(NO_LOAD, 0) > rules().work.messages)
+    };
+    let mut damaged = sealed(&alice(), NOW.0 + 600, b"hello");
+    damaged[300] ^= 1;
+    let damaged = stamped(Message::sign(&alice(), bob().0, NOW, damaged, &rules()));
+    assert_eq!(remembered(&damaged), (MessageRefusal::Sealed, true));
+    let of_another = sealed(&SigningKey::from_seed(&[9; 32]), NOW.0 + 600, b"not mine");
+    let of_another = stamped(Message::sign(&alice(), bob().0, NOW, of_another, &rules()));
+    assert_eq!(remembered(&of_another), (MessageRefusal::Author, true));
+    let unsigned = stamped(Message { signature: Signature::from_bytes([7; 64]), ..message() });
+    assert_eq!(remembered(&unsigned), (MessageRefusal::Signature, false));
+}
+
+#[test]
+fn a_message_is_sealed_to_one_key_or_opening_it_would_cost_its_receiver_many_times_the_stamp() {
+    let letter =
+        Letter { id: LetterId([1; 16]), created: NOW.0, expires: NOW.0 + 600, content: vec![].into() };
+    let (dst, key) = bob();
+    let context = Message::context(&rules(), &dst);
+    let to = [key.public(), SealingKey::from_bytes(&[3; 32]).public()];
+    let body = seal(&letter, &alice(), &to, &context, &mut StdRng::from_seed([9; 32])).unwrap();
+    let message = stamped(Message::sign(&alice(), dst, NOW, body, &rules()));
+    assert_eq!(receive(&mut inbox(), NOW.0, &message), Err(MessageRefusal::NotSealed));
+}
+
+#[test]
+fn what_was_stored_opens_again_and_is_not_taken_twice() {
+    let bytes = message().encode(EFFORT);
+    let received = inbox().receive(NOW, &bytes, EFFORT, [bob().1].iter()).unwrap();
+    let (mut inbox, later) = (inbox(), UnixSeconds(NOW.0 + 250));
+    assert_eq!(inbox.restore(later, &bytes, [bob().1].iter()), Ok(received.clone()));
+    assert_eq!(receive(&mut inbox, later.0, &message()), Err(MessageRefusal::Replayed));
+    // Neither the time nor the price of today is asked of it.
+    let mut much_later = self::inbox();
+    assert_eq!(much_later.restore(UnixSeconds(NOW.0 + 500), &bytes, [bob().1].iter()), Ok(received.clone()));
+    // Once it is read there is only its name.
+    let mut after = self::inbox();
+    assert_eq!(after.end_of(NOW), UnixSeconds(NOW.0 + 300));
+    after.remember(later, received.id, after.end_of(received.time));
+    assert_eq!(receive(&mut after, NOW.0 + 300, &message()), Err(MessageRefusal::Replayed));
+}
+
 #[test]
 fn a_full_memory_takes_nothing_rather_than_forget() {
     let mut inbox = Inbox::new(rules(), &VerifyingKey::from_bytes(bob().0).unwrap(), 1);
-    assert_eq!(inbox.price(0), Effort::new(1));
+    assert_eq!(inbox.price(NO_LOAD, 0), Effort::new(1));
     receive(&mut inbox, NOW.0, &message()).unwrap();
-    assert_eq!(inbox.price(0), Effort::new(1 + crate::MAX_RISE));
+    assert_eq!(inbox.price(NO_LOAD, 0), Effort::new(1 + crate::MAX_RISE));
     let other = Message::sign(&alice(), bob().0, NOW, sealed(&alice(), NOW.0 + 600, b"other"), &rules());
     assert_eq!(receive(&mut inbox, NOW.0, &stamped(other)), Err(MessageRefusal::Full { retry_after: 301 }));
 }

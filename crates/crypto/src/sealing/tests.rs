@@ -158,7 +158,9 @@ fn a_shape_has_a_version_slots_and_a_length_that_padding_gives() {
     let shaped = |version: u8, slots: u8, padded: usize| {
         let mut bytes = vec![0; 2 + SLOT * usize::from(slots) + COMMITMENT + padded + TAG];
         (bytes[0], bytes[1]) = (version, slots);
-        has_sealed_shape(&bytes)
+        let recipients = recipients_of(&bytes);
+        assert_eq!(recipients, has_sealed_shape(&bytes).then_some(usize::from(slots)));
+        recipients.is_some()
     };
     assert!(shaped(1, 1, 256) && shaped(1, 16, 256) && shaped(1, 1, 63_488));
     // 240 is a length of Padmé as well, but below the floor.

@@ -1,6 +1,6 @@
 //! Talking to a node over HTTP.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -58,6 +58,11 @@ impl std::fmt::Display for Problem {
 impl Client {
     /// A client of the node at a URL such as `http://127.0.0.1:8100`.
     pub(super) fn new(node: &str, timeout: Duration) -> Result<Self, Failure> {
+        Self::through(None, node, timeout)
+    }
+
+    /// The same through a SOCKS5 proxy, which looks up the node's name.
+    pub(super) fn through(proxy: Option<SocketAddr>, node: &str, timeout: Duration) -> Result<Self, Failure> {
         let node = node.trim_end_matches('/').to_owned();
         let uri: Uri =
             node.parse().map_err(|error| Failure::Usage(format!("{node:?} is not a URL: {error}")))?;
@@ -65,7 +70,9 @@ impl Client {
             let message = format!("{node:?}: nodes are reached by http://HOST:PORT or https://HOST");
             return Err(Failure::Usage(message));
         }
-        let outgoing = Outgoing::new(&OutgoingConfig::default(), CONNECT_TIMEOUT.min(timeout));
+        // A circuit to an onion service takes a while.
+        let connect_timeout = if proxy.is_some() { timeout } else { CONNECT_TIMEOUT.min(timeout) };
+        let outgoing = Outgoing::new(&OutgoingConfig { proxy, ..OutgoingConfig::default() }, connect_timeout);
         Ok(Self { outgoing: outgoing.map_err(Failure::unreachable)?, node, timeout })
     }
 

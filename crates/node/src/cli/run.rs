@@ -76,6 +76,9 @@ pub(super) struct Arguments {
     /// MiB of content of bulletins that are kept
     #[arg(long, env = "JURAT_BULLETINS_TOTAL_MIB", value_name = "MIB")]
     bulletins_total_mib: Option<usize>,
+    /// Messages of people who are no members that wait for their reader; 0 to take none
+    #[arg(long, env = "JURAT_MAIL_FROM_ANYBODY", value_name = "N")]
+    mail_from_anybody: Option<usize>,
     /// A SOCKS5 proxy through which all connections to others go; without it the node does not start
     #[arg(long, env = "JURAT_OUTGOING_PROXY", value_name = "ADDRESS")]
     outgoing_proxy: Option<SocketAddr>,
@@ -122,6 +125,7 @@ impl Arguments {
         set(&mut config.bulletins.per_topic, self.bulletins_per_topic.as_ref());
         set(&mut config.bulletins.total, self.bulletins_total.as_ref());
         set(&mut config.bulletins.total_mib, self.bulletins_total_mib.as_ref());
+        set(&mut config.mail.from_anybody, self.mail_from_anybody.as_ref());
         set(&mut config.log.level, self.log_level.as_ref());
         set(&mut config.log.format, self.log_format.as_ref());
         for pair in &self.peer_address {

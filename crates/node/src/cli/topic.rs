@@ -4,7 +4,7 @@ mod list;
 mod post;
 mod price;
 mod query;
-mod stamping;
+pub(super) mod stamping;
 mod tail;
 
 use clap::{Args, Subcommand};

@@ -4,9 +4,10 @@
 //! A letter is a private event ([`PrivateRules`]) that every member keeps until the recipient says that
 //! it is stored there, or for an hour. The recipient files each letter once, however often and from
 //! whomever it comes. What a letter says exists on neither disk nor wire: it is opened when its reader
-//! asks.
+//! asks. Messages of anybody, who is no member, wait in the same inbox ([`messages`]).
 
 mod inbox;
+mod messages;
 mod prekeys;
 mod rows;
 mod spool;
@@ -14,7 +15,7 @@ mod spool;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jurat_bulletin::{
-    Authors, Freshness, MailRefusal, Mailboxes, Message, PrivateEvent, PrivatePayload, PrivateRefusal,
+    Authors, Freshness, Inbox, MailRefusal, Mailboxes, Message, PrivateEvent, PrivatePayload, PrivateRefusal,
     PrivateRules, Rules, UnixSeconds, mail_payload, sign_private,
 };
 use jurat_crypto::{
@@ -23,13 +24,15 @@ use jurat_crypto::{
 use jurat_log::PrivateCommitment;
 use rand::{Rng, RngExt as _, rngs::StdRng};
 
-pub use self::{
-    inbox::WaitingLetter,
-    rows::{MailChange, MailRow},
-};
 use self::{
     inbox::{Filed, Remembered},
+    messages::MAX_REMEMBERED_MESSAGES,
     spool::Spooled,
+};
+pub use self::{
+    inbox::{WaitingLetter, Writer},
+    messages::{MAX_UNREAD_MESSAGES, NotReceived},
+    rows::{MailChange, MailRow},
 };
 use super::commitments::entry_of;
 
@@ -85,7 +88,11 @@ pub struct MailCounts {
     pub filed: u64,
     /// Letters spooled for other members.
     pub spooled: u64,
-    /// What was not taken, by reason.
+    /// Messages of anybody that were taken.
+    pub messages: u64,
+    /// Those that were not even looked at, by reason.
+    pub messages_refused: BTreeMap<&'static str, u64>,
+    /// Letters and prekeys that were not taken, by reason.
     pub refused: BTreeMap<&'static str, u64>,
 }
 
@@ -113,6 +120,10 @@ pub struct MailExchange {
     spooled: BTreeMap<Digest, Spooled>,
     inbox: BTreeMap<Digest, Filed>,
     filed: BTreeMap<Digest, Remembered>,
+    /// What is asked of messages of anybody, and which came.
+    messages: Inbox,
+    max_messages: usize,
+    received: BTreeMap<Digest, UnixSeconds>,
     prekeys: BTreeMap<[u8; 32], SignedPrekey>,
     ring: PrekeyRing,
     /// Until when the latest own prekey is used.
@@ -137,6 +148,7 @@ impl MailExchange {
     /// Mail of the node with this link key.
     #[must_use]
     pub fn new(rules: Rules, key: SigningKey) -> Self {
+        let messages = Inbox::new(rules, &key.verifying_key(), MAX_REMEMBERED_MESSAGES);
         Self {
             rules,
             key,
@@ -147,6 +159,9 @@ impl MailExchange {
             spooled: BTreeMap::new(),
             inbox: BTreeMap::new(),
             filed: BTreeMap::new(),
+            messages,
+            max_messages: MAX_UNREAD_MESSAGES,
+            received: BTreeMap::new(),
             prekeys: BTreeMap::new(),
             ring: PrekeyRing::default(),
             ring_until: 0,
@@ -228,7 +243,8 @@ impl MailExchange {
             self.changes.push((MailRow::Letter(id), Some(bytes.to_vec())));
             return Ok(Arrival::Spooled);
         }
-        let unread = self.inbox.values().filter(|filed| filed.from == event.author).count();
+        let is_theirs = |filed: &&Filed| filed.writer == Writer::Member && filed.from == event.author;
+        let unread = self.inbox.values().filter(is_theirs).count();
         let taken = self.filed.values().filter(|filed| filed.from == *event.author.as_bytes()).count();
         if unread >= MAX_INBOX_OF_ONE || taken >= MAX_FILED_OF_ONE {
             return Err("inbox_full");
@@ -275,7 +291,14 @@ impl MailExchange {
         self.inbox.retain(|id, filed| {
             let stays = filed.time.saturating_add(INBOX_LIFE) >= now.0;
             if !stays {
-                drop_row(MailRow::Letter(*id));
+                drop_row(filed.row(*id));
+            }
+            stays
+        });
+        self.received.retain(|id, until| {
+            let stays = *until >= now;
+            if !stays {
+                drop_row(MailRow::Received(*id));
             }
             stays
         });

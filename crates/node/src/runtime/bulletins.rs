@@ -21,8 +21,8 @@ use std::{
     thread::JoinHandle,
 };
 
-use jurat_bulletin::{BoardLimits, BulletinKey, Refusal, Rules, TopicId};
-use jurat_crypto::{SealingKey, SigningKey, VerifyingKey};
+use jurat_bulletin::{BoardLimits, BulletinKey, Refusal, Rules, TopicId, UnixSeconds};
+use jurat_crypto::{Digest, SealingKey, SigningKey, VerifyingKey};
 use jurat_pbft::{Now, ReplicaId};
 use jurat_store::{BulletinChanges, BulletinStore, BulletinStoreError, DataDir};
 use rand::{SeedableRng, rngs::StdRng};
@@ -39,7 +39,8 @@ use super::{
 };
 use crate::{
     codec,
-    core::{BulletinEffects, BulletinExchange, BulletinMessage, Frame, INBOX_LIFE, StorageKey},
+    core::{BulletinEffects, BulletinExchange, BulletinMessage, Frame, INBOX_LIFE, NotReceived, StorageKey},
+    message_json::MessageTermsJson,
 };
 pub use gate_requests::GateRequest;
 pub(crate) use gate_requests::{GateAnswer, GateJson, NoteJson, OutcomeJson};
@@ -55,17 +56,18 @@ pub(crate) use streams::{MAX_STREAMS, MAX_STREAMS_OF_ONE, StreamItem, StreamQueu
 pub(crate) struct Bulletins {
     pub(crate) rules: Rules,
     exchange: RwLock<BulletinExchange>,
+    clock: Clock,
     queue: Queue,
     streams: AtomicU64,
     missed: AtomicU64,
     syncs: AtomicU64,
 }
 
-/// Why a posting was not taken.
+/// Why a posting or a message was not taken.
 #[derive(Debug)]
-pub(crate) enum NotPosted {
+pub(crate) enum NotTaken<R> {
     /// It is refused.
-    Refused(Refusal),
+    Refused(R),
     /// Too many wait.
     Busy,
     /// The node stops.
@@ -89,7 +91,7 @@ impl Bulletins {
     /// Takes back what is stored and alive, and starts the thread.
     pub(crate) fn start(
         dir: &DataDir,
-        (rules, limits): (Rules, BoardLimits),
+        (rules, limits, max_messages): (Rules, BoardLimits, usize),
         (name, key): (String, SigningKey),
         clock: Clock,
         peers: Arc<Peers>,
@@ -99,6 +101,7 @@ impl Bulletins {
         let store = BulletinStore::open(dir)?;
         let entropy = StdRng::from_rng(&mut rand::rng());
         let mut exchange = BulletinExchange::new(rules, limits, key.clone(), entropy);
+        exchange.limit_messages(max_messages);
         let own = key.verifying_key();
         let private = owner::private_dir(dir.path());
         let prekeys = SecretFiles::open(&private, "prekeys")?;
@@ -120,6 +123,7 @@ impl Bulletins {
         let bulletins = Arc::new(Self {
             rules,
             exchange: RwLock::new(exchange),
+            clock,
             queue: Queue::default(),
             streams: AtomicU64::default(),
             missed: AtomicU64::default(),
@@ -148,12 +152,31 @@ impl Bulletins {
 
     /// Posts for somebody in whom this node has so much trust, 0 to 10 000; answered when it is durable,
     /// or refused.
-    pub(crate) async fn post(&self, posting: Vec<u8>, trust: u16) -> Result<BulletinKey, NotPosted> {
+    pub(crate) async fn post(&self, posting: Vec<u8>, trust: u16) -> Result<BulletinKey, NotTaken<Refusal>> {
+        self.hand_in(|asker| Job::Post(posting, trust, asker)).await
+    }
+
+    /// Takes a message of anybody; answered with its id when it is durable, or refused.
+    pub(crate) async fn receive(&self, message: Vec<u8>) -> Result<Digest, NotTaken<NotReceived>> {
+        self.hand_in(|asker| Job::Message(message, asker)).await
+    }
+
+    /// What it takes to write to this node; none if it takes no messages. May wait for the disk, as `read`.
+    pub(crate) fn message_terms(&self) -> Option<MessageTermsJson> {
+        let exchange = self.read();
+        let (prekey, effort) = exchange.mail().message_terms(UnixSeconds(seconds(self.clock.now())))?;
+        Some(MessageTermsJson::new(prekey, effort, &self.rules))
+    }
+
+    async fn hand_in<T, R>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, R>>) -> Job,
+    ) -> Result<T, NotTaken<R>> {
         let (asker, answer) = oneshot::channel();
-        if !self.queue.push(Job::Post(posting, trust, asker)) {
-            return Err(NotPosted::Busy);
+        if !self.queue.push(job(asker)) {
+            return Err(NotTaken::Busy);
         }
-        answer.await.map_err(|_| NotPosted::Stopping)?.map_err(NotPosted::Refused)
+        answer.await.map_err(|_| NotTaken::Stopping)?.map_err(NotTaken::Refused)
     }
 
     /// A stream of what comes on these topics from now on, to this address; none if there are too many.
@@ -296,7 +319,7 @@ impl Keeper {
         let mut deadline = 0;
         while let Some(jobs) = bulletins.queue.take(self.clock.instant(deadline)) {
             let now = self.clock.now();
-            let (mut answers, mut owner_answers) = (Vec::new(), Vec::new());
+            let (mut answers, mut received, mut owner_answers) = (Vec::new(), Vec::new(), Vec::new());
             let mut exchange = bulletins.exchange.write().unwrap_or_else(PoisonError::into_inner);
             let all = self.peers.all();
             if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &all)) {
@@ -307,6 +330,9 @@ impl Keeper {
                 match job {
                     Job::Post(posting, trust, asker) => {
                         answers.push((asker, exchange.post(&posting, trust, now)));
+                    }
+                    Job::Message(message, asker) => {
+                        received.push((asker, exchange.receive_message(&message, now)));
                     }
                     Job::Heard(member, message, bytes) => exchange.receive(member, message, bytes, now),
                     Job::Linked(member, true) => exchange.up(member, now),
@@ -341,6 +367,9 @@ impl Keeper {
             }
             self.tell(effects);
             for (asker, answer) in answers {
+                let _ = asker.send(answer);
+            }
+            for (asker, answer) in received {
                 let _ = asker.send(answer);
             }
             for (asker, answer) in owner_answers {

@@ -14,7 +14,7 @@ use jurat_log::Origin;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    core::{CouncilHistory, Genesis, Member, MemberName},
+    core::{CouncilHistory, Genesis, MAX_UNREAD_MESSAGES, Member, MemberName},
     key_file::{self, KeyFileIoError},
 };
 
@@ -59,6 +59,9 @@ pub struct Config {
     /// How many bulletins are kept.
     #[serde(default)]
     pub bulletins: BulletinConfig,
+    /// What mail is taken.
+    #[serde(default)]
+    pub mail: MailConfig,
     /// What the node writes about itself.
     #[serde(default)]
     pub log: LogConfig,
@@ -157,6 +160,20 @@ impl BulletinConfig {
     pub(super) fn limits(&self) -> BoardLimits {
         let bytes = self.total_mib.saturating_mul(1 << 20);
         BoardLimits { per_topic: self.per_topic, bulletins: self.total, bytes, ..BoardLimits::default() }
+    }
+}
+
+/// What mail the node takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// How many messages of people who are no members may wait for their reader; none are taken if it is 0.
+    pub from_anybody: usize,
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self { from_anybody: MAX_UNREAD_MESSAGES }
     }
 }
 

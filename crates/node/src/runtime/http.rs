@@ -7,6 +7,7 @@ mod council;
 mod events;
 mod follower;
 mod intake;
+mod messages;
 mod metrics;
 mod mirror_metrics;
 mod mirrors;
@@ -58,7 +59,7 @@ pub(crate) fn bulletin_turns() -> Arc<Semaphore> {
 }
 
 /// All routes of a node. `openapi.json` describes each of them.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 41] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 42] {
     [
         ("/", get(read::front_page)),
         ("/checkpoint", get(read::checkpoint)),
@@ -95,6 +96,7 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 41] {
         ("/api/v1/topics", get(topics::list)),
         ("/api/v1/topics/{topic}", get(topics::bulletins)),
         ("/api/v1/topics/{topic}/price", get(topics::price)),
+        ("/api/v1/messages", get(messages::terms).post(messages::receive)),
         ("/api/v1/events", get(events::events)),
         ("/status", get(read::status)),
         ("/healthz", get(read::healthz)),

@@ -36,7 +36,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
             let content = BASE64.decode(letter.content.as_bytes()).unwrap_or_default();
             let entry = letter.ordered.as_ref().map(|entry| format!("  (entry {})", entry.index));
             let entry = entry.unwrap_or_default();
-            format!("{}  {}  {}{entry}", letter.time, letter.from, shown_text(&content))
+            let anybody = if letter.from_anybody { "anybody, " } else { "" };
+            format!("{}  {anybody}{}  {}{entry}", letter.time, letter.from, shown_text(&content))
         });
         if !arguments.keep {
             ask(&arguments.dir, &OwnerRequest::Forget { id: letter.id })?;

@@ -9,7 +9,10 @@ use jurat_crypto::SigningKey;
 use jurat_trust::FederationId;
 use serde::Serialize;
 
-use super::{TopicArguments, price, stamping::stamp};
+use super::{
+    TopicArguments, price,
+    stamping::{affordable, hand_in, stamp, unknown},
+};
 use crate::{
     bulletin_json::{PostedJson, PriceJson},
     cli::{
@@ -25,8 +28,6 @@ use crate::{
 
 const BULLETINS: &str = "/api/v1/bulletins";
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a price that rose in the meantime is paid.
-const MOST_STAMPS: usize = 3;
 
 /// Post a bulletin: does the work that it costs, on all processors, and waits until it is stored
 #[derive(Debug, Args)]
@@ -77,32 +78,25 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         _ => files::read_standard_input(MAX_CONTENT_BYTES, "content of a bulletin")?,
     };
     let client = Client::new(&arguments.at.node, TIMEOUT)?;
-    let runtime = crate::cli::runtime()?;
     let topic = arguments.at.id();
     let sender = arguments.sender.as_ref().zip(arguments.key.as_deref());
     let sender = sender.map(|(sender, key)| Ok((sender, signing_key(key, None)?))).transpose()?;
-    let said = runtime.block_on(price::ask(&client, &topic, arguments.sender.as_ref()))?;
-    let mut effort = said.effort;
-    for _ in 0..MOST_STAMPS {
+    let said = price::ask(&client, &topic, arguments.sender.as_ref());
+    let said = crate::cli::runtime()?.block_on(said)?;
+    let (answer, (posting, attempts)) = hand_in(&client, said.stamp.effort, |effort| {
         let (posting, attempts) = stamped(arguments, &said, topic, effort, &content, output)?;
         let path = match &sender {
             Some((federation, key)) => signed_path(federation, key, &said, &posting)?,
             None => BULLETINS.to_owned(),
         };
-        let answer = runtime.block_on(client.post(&path, "application/octet-stream", posting.encode()))?;
-        // It may have become crowded while the stamp was made.
-        if let Some(price) = answer.price().filter(|price| *price > effort) {
-            effort = price;
-            continue;
-        }
-        let posted = serde_json::from_slice(&answer.success()?).map_err(Failure::unreachable)?;
-        let solution = posting.solution.map(|solution| HEXLOWER.encode(&solution.to_bytes()));
-        let shown = Shown { posted, effort, nonce: posting.bulletin.nonce(), solution, attempts };
-        output
-            .result(&shown, || format!("posted {} until {}", shown.posted.content_id, shown.posted.expires));
-        return Ok(());
-    }
-    Err(Failure::Unreachable(format!("the price rises faster than stamps are made, now {effort}; try again")))
+        Ok((path, posting.encode(), (posting, attempts)))
+    })?;
+    let posted = serde_json::from_slice(&answer).map_err(Failure::unreachable)?;
+    let solution = posting.solution.map(|solution| HEXLOWER.encode(&solution.to_bytes()));
+    let (effort, nonce) = (posting.effort.amount(), posting.bulletin.nonce());
+    let shown = Shown { posted, effort, nonce, solution, attempts };
+    output.result(&shown, || format!("posted {} until {}", shown.posted.content_id, shown.posted.expires));
+    Ok(())
 }
 
 /// Where to post as a federation: its id, the key and the signature are in the query.
@@ -119,10 +113,6 @@ fn signed_path(
     Ok(format!("{BULLETINS}?sender={federation}&key={key}&signature={signature}"))
 }
 
-fn unknown() -> Failure {
-    Failure::Unreachable("the node asks for work of a kind that this version can't do".into())
-}
-
 /// A posting with its work done, and how many attempts that took.
 fn stamped(
     arguments: &Arguments,
@@ -133,14 +123,7 @@ fn stamped(
     output: Output,
 ) -> Result<(Posting, u64), Failure> {
     let rules = said.rules().ok_or_else(unknown)?;
-    // A node could ask for years of work.
-    let most =
-        arguments.max_effort.unwrap_or_else(|| rules.work.bulletins.doubled(rules.work.rule, 4).amount());
-    if effort > most {
-        return Err(Failure::False(format!(
-            "a bulletin costs effort {effort} now, more than {most}; wait, or allow it with --max-effort"
-        )));
-    }
+    affordable("bulletin", effort, (rules.work.bulletins, rules.work.rule), arguments.max_effort)?;
     let time = UnixSeconds(u32::try_from(unix_millis() / 1000).unwrap_or(u32::MAX));
     let bulletin =
         Bulletin::new(topic, time, 0, content.to_vec()).map_err(|error| Failure::Usage(error.to_string()))?;

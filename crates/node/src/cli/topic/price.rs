@@ -30,17 +30,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let client = Client::new(&arguments.at.node, TIMEOUT)?;
     let price =
         crate::cli::runtime()?.block_on(ask(&client, &arguments.at.id(), arguments.sender.as_ref()))?;
-    output.result(&price, || {
-        let unit = match (&*price.rule, &*price.algorithm) {
-            ("linear", "equihash") => "solutions",
-            ("linear", _) => "attempts",
-            _ => "zero bits",
-        };
-        format!(
-            "{} {unit} of {} ({} where nothing is crowded)",
-            price.effort, price.algorithm, price.least_effort
-        )
-    });
+    output.result(&price, || price.stamp.describe());
     Ok(())
 }
 

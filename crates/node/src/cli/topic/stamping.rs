@@ -1,14 +1,18 @@
-//! Doing the work of a stamp, in sight of who waits for it.
+//! Doing the work of a stamp, in sight of who waits for it, and handing in what was stamped.
 
 use std::{num::NonZeroUsize, ops::ControlFlow, thread};
 
+use hyper::body::Bytes;
 use jurat_bulletin::{Effort, EffortRule, StampSubject, WorkDone, WorkRules};
 use jurat_crypto::WorkFunction;
 
 use crate::{
-    cli::{Failure, output::Output},
+    cli::{Failure, client::Client, output::Output},
     solving::solve,
 };
+
+/// How often a price that rose in the meantime is paid.
+const MOST_STAMPS: usize = 3;
 
 /// Searches for a stamp on several threads.
 pub(in crate::cli) fn stamp(
@@ -26,6 +30,48 @@ pub(in crate::cli) fn stamp(
     });
     bar.finish_and_clear();
     stamp.map_err(|error| Failure::False(error.to_string()))
+}
+
+/// Refuses to do more work than `most`, or than 16 times the least: a node could ask for years of it.
+pub(in crate::cli) fn affordable(
+    what: &str,
+    effort: u32,
+    (least, rule): (Effort, EffortRule),
+    most: Option<u32>,
+) -> Result<(), Failure> {
+    let most = most.unwrap_or_else(|| least.doubled(rule, 4).amount());
+    if effort > most {
+        return Err(Failure::False(format!(
+            "a {what} costs effort {effort} now, more than {most}; wait, or allow it with --max-effort"
+        )));
+    }
+    Ok(())
+}
+
+/// A node that asks for something else.
+pub(in crate::cli) fn unknown() -> Failure {
+    Failure::Unreachable("the node asks for work of a kind that this version can't do".into())
+}
+
+/// Hands in what `stamped` makes of an effort, and again if it costs more by then. Gives the answer and
+/// what `stamped` gave besides the path and the body.
+pub(in crate::cli) fn hand_in<T>(
+    client: &Client,
+    mut effort: u32,
+    stamped: impl Fn(u32) -> Result<(String, Vec<u8>, T), Failure>,
+) -> Result<(Bytes, T), Failure> {
+    let runtime = crate::cli::runtime()?;
+    for _ in 0..MOST_STAMPS {
+        let (path, body, made) = stamped(effort)?;
+        let answer = runtime.block_on(client.post(&path, "application/octet-stream", body))?;
+        // It may have become crowded while the stamp was made.
+        if let Some(price) = answer.price().filter(|price| *price > effort) {
+            effort = price;
+            continue;
+        }
+        return Ok((answer.success()?, made));
+    }
+    Err(Failure::Unreachable(format!("the price rises faster than stamps are made, now {effort}; try again")))
 }
 
 /// How many attempts it takes on average.

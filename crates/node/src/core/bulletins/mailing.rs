@@ -5,7 +5,7 @@ use jurat_crypto::{Digest, SealingKey, VerifyingKey};
 use jurat_pbft::{Now, ReplicaId};
 
 use super::{BulletinExchange, BulletinMessage, unix_seconds};
-use crate::core::{EntryBytes, MailRow, NotSent, SentLetter, mail::Arrival};
+use crate::core::{EntryBytes, MailRow, NotReceived, NotSent, SentLetter, mail::Arrival};
 
 /// How often mail is offered again to members who are there and did not take it, and what asks to be
 /// ordered is handed in again if it is not in the log, in milliseconds.
@@ -52,6 +52,16 @@ impl BulletinExchange {
         }
         self.effects.order.extend(sent.order);
         Ok(sent)
+    }
+
+    /// How many messages of anybody may wait for this node's reader; none are taken if it is 0.
+    pub const fn limit_messages(&mut self, unread: usize) {
+        self.mail.limit_messages(unread);
+    }
+
+    /// A message that somebody handed in; its id if it is taken.
+    pub fn receive_message(&mut self, message: &[u8], now: Now) -> Result<Digest, NotReceived> {
+        self.mail.receive_message(message, unix_seconds(now))
     }
 
     /// The reader has a letter; whether it was there.

@@ -1,6 +1,6 @@
 //! Letters to this node: filed once, opened when their reader asks.
 
-use jurat_bulletin::{MAIL_LIFE, Message, PrivateEvent, PrivatePayload, UnixSeconds};
+use jurat_bulletin::{MAIL_LIFE, Message, PrivateEvent, PrivatePayload, Received, UnixSeconds};
 use jurat_crypto::{Digest, OpenError, Opened, VerifyingKey};
 use jurat_log::{LeafIndex, PrivateCommitment};
 
@@ -12,8 +12,10 @@ use crate::core::LedgerError;
 pub struct WaitingLetter {
     /// Names it.
     pub id: Digest,
-    /// The sender's link key.
+    /// The sender's key; of a member its link key.
     pub from: VerifyingKey,
+    /// As what they wrote it.
+    pub writer: Writer,
     /// When it was sent, in seconds since the Unix epoch.
     pub time: u32,
     /// What it says, if it opens.
@@ -22,14 +24,38 @@ pub struct WaitingLetter {
     pub ordered: Option<(PrivateCommitment, LeafIndex)>,
 }
 
+/// Who wrote a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// A member of the council, from its node.
+    Member,
+    /// Anybody, who paid with work.
+    Anybody,
+}
+
 #[derive(Debug)]
 pub(super) struct Filed {
+    pub(super) writer: Writer,
     pub(super) from: VerifyingKey,
     pub(super) time: u32,
     /// Among letters of one sender and second the order in which they were written.
     pub(super) sequence: u64,
     pub(super) ciphertext: Vec<u8>,
     pub(super) order: Option<PrivateCommitment>,
+}
+
+impl Filed {
+    pub(super) fn message(Received { time, body, opened, .. }: Received) -> Self {
+        let (writer, from) = (Writer::Anybody, opened.author);
+        Self { writer, from, time: time.0, sequence: 0, ciphertext: body, order: None }
+    }
+
+    pub(super) const fn row(&self, id: Digest) -> MailRow {
+        match self.writer {
+            Writer::Member => MailRow::Letter(id),
+            Writer::Anybody => MailRow::Message(id),
+        }
+    }
 }
 
 /// A letter that was taken, for as long as it may come again.
@@ -55,7 +81,8 @@ impl MailExchange {
     pub(super) fn file(&mut self, id: Digest, event: &PrivateEvent) -> Result<(), &'static str> {
         let PrivatePayload::Mail { ciphertext, .. } = &event.payload else { return Err("schema") };
         let (from, time, order) = (event.author, event.time.0, entry_of(event));
-        let filed = Filed { from, time, sequence: event.sequence, ciphertext: ciphertext.clone(), order };
+        let (writer, sequence) = (Writer::Member, event.sequence);
+        let filed = Filed { writer, from, time, sequence, ciphertext: ciphertext.clone(), order };
         self.own_rules.note(event);
         if self.open(&filed).is_err() {
             return self.refuse("sealed");
@@ -82,19 +109,17 @@ impl MailExchange {
                     None => continue,
                 },
             };
-            let Filed { from, time, .. } = *filed;
-            letters.push(WaitingLetter { id: *id, from, time, opened: self.open(filed), ordered });
+            let Filed { writer, from, time, .. } = *filed;
+            letters.push(WaitingLetter { id: *id, from, writer, time, opened: self.open(filed), ordered });
         }
         Ok(letters)
     }
 
     /// The reader has a letter; whether it waited.
     pub fn forget(&mut self, id: &Digest) -> bool {
-        let waited = self.inbox.remove(id).is_some();
-        if waited {
-            self.changes.push((MailRow::Letter(*id), None));
-        }
-        waited
+        let filed = self.inbox.remove(id);
+        self.changes.extend(filed.as_ref().map(|filed| (filed.row(*id), None)));
+        filed.is_some()
     }
 
     /// How many letters wait for this node's reader.

@@ -14,6 +14,10 @@ pub enum MailRow {
     Filed(Digest),
     /// The latest prekey of a member: its link key.
     Prekey([u8; 32]),
+    /// A message of anybody that waits for this node's reader.
+    Message(Digest),
+    /// One that came, until it could not come again.
+    Received(Digest),
 }
 
 /// What is to be stored: a value, or nothing any more.
@@ -22,9 +26,11 @@ pub type MailChange = (MailRow, Option<Vec<u8>>);
 impl MailExchange {
     /// Takes back what was stored, once the members are set. What is over is to be removed.
     pub fn restore(&mut self, now: UnixSeconds, mut rows: Vec<(MailRow, Vec<u8>)>) {
-        // In the order of their sequences, or the later one would make the earlier one a replay.
+        // Letters in the order of their sequences, or the later one would make the earlier one a replay;
+        // messages before what is remembered of them, for the same reason.
         rows.sort_by_key(|(row, value)| {
-            (matches!(row, MailRow::Letter(_)), value.get(32..40).map(<[u8]>::to_vec))
+            let is_letter = matches!(row, MailRow::Letter(_));
+            (is_letter, is_letter.then(|| value.get(32..40).map(<[u8]>::to_vec)), row.clone())
         });
         for (row, value) in rows {
             let kept = match &row {
@@ -36,6 +42,8 @@ impl MailExchange {
                 }
                 MailRow::Prekey(owner) => self.restore_prekey(owner, &value),
                 MailRow::Letter(id) => self.restore_letter(now, *id, value).is_ok(),
+                MailRow::Message(_) => self.restore_message(now, &value),
+                MailRow::Received(id) => self.restore_received(now, *id, &value),
             };
             if !kept {
                 self.changes.push((row, None));

@@ -1,6 +1,7 @@
 //! Letters that arrive, once, and those that don't.
 
 mod keeping;
+mod messages;
 mod refusals;
 
 use jurat_bulletin::MAIL_LIFE;

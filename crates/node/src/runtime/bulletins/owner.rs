@@ -93,8 +93,11 @@ pub(crate) struct SentJson {
 pub(crate) struct LetterJson {
     /// Names it, in hexadecimal.
     pub(crate) id: String,
-    /// The sender's name, or its key if it left.
+    /// The sender's name, or its key if it is no member, or not any more.
     pub(crate) from: String,
+    /// Whether it came from anybody, who need not be a member.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) from_anybody: bool,
     /// When it was sent.
     pub(crate) time: String,
     /// What it says, in base64.

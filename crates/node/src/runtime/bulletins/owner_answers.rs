@@ -1,6 +1,6 @@
 //! What the thread that keeps the bulletins does for the node's owner.
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use jurat_crypto::{Digest, SealingKey, VerifyingKey};
 use jurat_log::{Entry, PrivateCommitment};
 use jurat_pbft::Now;
@@ -12,7 +12,7 @@ use super::{
     secret_files::SecretFiles,
 };
 use crate::{
-    core::{BulletinExchange, StorageKey},
+    core::{BulletinExchange, StorageKey, Writer},
     time::rfc3339_seconds,
 };
 
@@ -51,7 +51,11 @@ impl Keeper {
                     let opened = letter.opened.ok()?;
                     Some(LetterJson {
                         id: letter.id.to_string(),
-                        from: self.name_of_member(&letter.from),
+                        from: match letter.writer {
+                            Writer::Member => self.name_of_member(&letter.from),
+                            Writer::Anybody => HEXLOWER.encode(letter.from.as_bytes()),
+                        },
+                        from_anybody: letter.writer == Writer::Anybody,
                         time: rfc3339_seconds(letter.time.into()),
                         content: BASE64.encode(&opened.letter.content),
                         ordered: letter.ordered.map(|(order, index)| OrderedJson {
@@ -115,7 +119,7 @@ impl Keeper {
         }
         let all = self.peers.all();
         let name = all.iter().find(|(_, peer)| peer.link_key == *key).map(|(_, peer)| peer.name.clone());
-        name.unwrap_or_else(|| data_encoding::HEXLOWER.encode(key.as_bytes()))
+        name.unwrap_or_else(|| HEXLOWER.encode(key.as_bytes()))
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use jurat_bulletin::{BulletinKey, Refusal, TopicId};
+use jurat_crypto::Digest;
 use jurat_pbft::ReplicaId;
 use tokio::sync::oneshot;
 
@@ -19,12 +20,12 @@ use super::{
     owner::{OwnerAnswer, OwnerRequest},
     streams::StreamQueue,
 };
-use crate::core::BulletinMessage;
+use crate::core::{BulletinMessage, NotReceived};
 
 /// Messages of one member, and their bytes, that may wait.
 const MEMBER_MESSAGES: usize = 2_048;
 const MEMBER_BYTES: usize = 8 << 20;
-/// Postings that may wait.
+/// Postings and messages that may wait.
 const POSTS: usize = 1_024;
 /// How many of each queue are taken at once, to share one sync of the disk.
 const AT_ONCE: usize = 64;
@@ -33,6 +34,8 @@ const AT_ONCE: usize = 64;
 pub(super) enum Job {
     /// Somebody posts, in whom this node has so much trust, 0 to 10 000.
     Post(Vec<u8>, u16, oneshot::Sender<Result<BulletinKey, Refusal>>),
+    /// Somebody writes to this node.
+    Message(Vec<u8>, oneshot::Sender<Result<Digest, NotReceived>>),
     /// A member said something, in so many bytes.
     Heard(ReplicaId, BulletinMessage, usize),
     /// There is a link to a member now, or none any more.
@@ -75,8 +78,8 @@ impl Queue {
             return false;
         }
         match job {
-            Job::Post(..) if state.posts.len() >= POSTS => return false,
-            Job::Post(..) => state.posts.push_back(job),
+            Job::Post(..) | Job::Message(..) if state.posts.len() >= POSTS => return false,
+            Job::Post(..) | Job::Message(..) => state.posts.push_back(job),
             Job::Linked(member, _) => state.members.entry(member).or_default().jobs.push_back(job),
             Job::Heard(member, _, bytes) => {
                 let waiting = state.members.entry(member).or_default();

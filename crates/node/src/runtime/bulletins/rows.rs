@@ -23,6 +23,8 @@ fn mail_name_of(row: &MailRow) -> MailName {
         MailRow::Letter(id) => (1, id.as_bytes()),
         MailRow::Filed(id) => (2, id.as_bytes()),
         MailRow::Prekey(owner) => (3, owner),
+        MailRow::Message(id) => (9, id.as_bytes()),
+        MailRow::Received(id) => (10, id.as_bytes()),
     };
     let mut name = [kind; 33];
     name[1..].copy_from_slice(bytes);
@@ -61,6 +63,8 @@ pub(super) fn row_of(name: &MailName) -> Option<Row> {
         6 => Row::Gate(GateRow::Note(digest)),
         7 => Row::Gate(GateRow::OwnPackages),
         8 => Row::Gate(GateRow::MemberPackages(*bytes)),
+        9 => Row::Mail(MailRow::Message(digest)),
+        10 => Row::Mail(MailRow::Received(digest)),
         _ => return None,
     })
 }

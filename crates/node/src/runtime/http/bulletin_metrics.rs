@@ -25,7 +25,8 @@ impl Collector for BulletinMetrics {
             let gates = (gates.kept() as u64, stopped as u64, gates.counts().clone());
             let board = exchange.board();
             let mail = exchange.mail();
-            let mail = (mail.unread() as u64, mail.spooled() as u64, mail.counts().clone());
+            let messages_refused: Vec<_> = mail.messages_refused().collect();
+            let mail = (mail.unread() as u64, mail.spooled() as u64, mail.counts().clone(), messages_refused);
             (board.len(), exchange.counts(), exchange.spread_counts(), board.refused().clone(), mail, gates)
         };
         let kept = u64::try_from(kept).unwrap_or(u64::MAX);
@@ -42,6 +43,7 @@ impl Collector for BulletinMetrics {
             ("bulletins_accepted", "Bulletins taken", counts.accepted),
             ("bulletins_from_members", "Bulletins taken from other members", counts.from_members),
             ("gate_items_taken", "Messages and invitations of gates taken", gates.2.kept),
+            ("messages_received", "Messages of anybody that were taken", mail.2.messages),
             ("gate_posts", "Posts to this node's gates", gates.2.posts),
             ("gate_epochs", "Changes of this node's gates", gates.2.epochs),
             ("gates_joined", "Invitations that let this node into a gate", gates.2.joined),
@@ -56,6 +58,7 @@ impl Collector for BulletinMetrics {
         plain_counters(&mut encoder, counters)?;
         let help = "Letters and prekeys not taken";
         labelled(&mut encoder, "mail_refused", help, "reason", mail.2.refused)?;
+        labelled(&mut encoder, "messages_refused", "Messages of anybody not taken", "reason", mail.3)?;
         let help = "Messages, invitations and key packages of gates not taken";
         labelled(&mut encoder, "gate_refused", help, "reason", gates.2.refused)?;
         let help = "Bulletins refused";

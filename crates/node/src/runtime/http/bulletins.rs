@@ -19,7 +19,7 @@ use super::{attestations, problem::Problem, state::Shared};
 use crate::{
     bulletin_json::PostedJson,
     core::{BulletinSender, SenderRefusal, trust_of_node},
-    runtime::bulletins::NotPosted,
+    runtime::bulletins::NotTaken,
     time::rfc3339_seconds,
 };
 
@@ -88,7 +88,7 @@ async fn take(
         Some(sender) => trust_in(shared.clone(), sender, body.clone()).await?,
         None => 0,
     };
-    let key = shared.bulletins.post(body.into(), trust).await.map_err(|error| not_posted(&error))?;
+    let key = shared.bulletins.post(body.into(), trust).await.map_err(|error| not_taken(&error, refused))?;
     let life = shared.bulletins.rules.bulletin_life;
     Ok(PostedJson {
         topic: key.topic.0.to_string(),
@@ -116,14 +116,14 @@ async fn trust_in(shared: Arc<Shared>, sender: BulletinSender, posting: Bytes) -
     })
 }
 
-fn not_posted(error: &NotPosted) -> Problem {
+pub(super) fn not_taken<R>(error: &NotTaken<R>, refused: impl FnOnce(&R) -> Problem) -> Problem {
     match error {
-        NotPosted::Refused(refusal) => refused(refusal),
-        NotPosted::Busy => {
-            let detail = "too many bulletins wait to be checked; nothing was taken";
+        NotTaken::Refused(refusal) => refused(refusal),
+        NotTaken::Busy => {
+            let detail = "too many bulletins and messages wait to be checked; nothing was taken";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1)
         }
-        NotPosted::Stopping => {
+        NotTaken::Stopping => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the node stops").retry_after(5)
         }
     }

@@ -42,7 +42,8 @@ impl Dialer {
             Some(proxy) => through(proxy, host, port).await?,
             // Asking for it would tell others who is to be reached.
             None if is_onion(host) => {
-                let message = format!("{host} is an onion service: set outgoing.proxy");
+                let message =
+                    format!("{host} is an onion service: set outgoing.proxy, or give a command --proxy");
                 return Err(io::Error::new(ErrorKind::Unsupported, message));
             }
             None => TcpStream::connect((host, port)).await?,

@@ -9,10 +9,10 @@ use super::*;
 
 /// A disk on which changes are carried out.
 #[derive(Default)]
-struct Disk(BTreeMap<MailRow, Vec<u8>>);
+pub(super) struct Disk(pub(super) BTreeMap<MailRow, Vec<u8>>);
 
 impl Disk {
-    fn store(&mut self, member: &mut Member) -> usize {
+    pub(super) fn store(&mut self, member: &mut Member) -> usize {
         for (row, value) in member.mail.take_changes() {
             match value {
                 Some(value) => self.0.insert(row, value),
@@ -32,7 +32,7 @@ impl Disk {
 }
 
 /// The same member after a start at this second, and its disk after that.
-fn restarted(member: &mut Member, at: u32, rows: Vec<(MailRow, Vec<u8>)>) -> Disk {
+pub(super) fn restarted(member: &mut Member, at: u32, rows: Vec<(MailRow, Vec<u8>)>) -> Disk {
     let mut mail = MailExchange::new(member.mail.rules, member.mail.key.clone());
     mail.members = member.mail.members.clone();
     std::mem::swap(&mut mail.ring, &mut member.mail.ring);
