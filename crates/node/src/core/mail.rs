@@ -12,7 +12,7 @@ mod prekeys;
 mod rows;
 mod spool;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jurat_bulletin::{
     Authors, Freshness, Inbox, MailRefusal, Mailboxes, Message, PrivateEvent, PrivatePayload, PrivateRefusal,
@@ -118,6 +118,8 @@ pub struct MailExchange {
     mailboxes: Mailboxes,
     /// Events that wait in the mailboxes, with their recipients.
     spooled: BTreeMap<Digest, Spooled>,
+    /// Letters that their recipients have and that did not come here, the latest first.
+    filed_elsewhere: BTreeMap<[u8; 32], VecDeque<Digest>>,
     inbox: BTreeMap<Digest, Filed>,
     filed: BTreeMap<Digest, Remembered>,
     /// What is asked of messages of anybody, and which came.
@@ -157,6 +159,7 @@ impl MailExchange {
             spool_rules: PrivateRules::new(rules.network, rules.ahead),
             mailboxes: Mailboxes::new(rules.network, MAX_REMEMBERED),
             spooled: BTreeMap::new(),
+            filed_elsewhere: BTreeMap::new(),
             inbox: BTreeMap::new(),
             filed: BTreeMap::new(),
             messages,
@@ -177,6 +180,7 @@ impl MailExchange {
         self.members = others.copied().chain(own).map(|key| *key.as_bytes()).collect();
         let members = &self.members;
         self.prekeys.retain(|owner, _| members.contains(owner));
+        self.filed_elsewhere.retain(|recipient, _| members.contains(recipient));
     }
 
     /// Seals a letter to a member and spools it; one that is `ordered` is shown to its reader once its
@@ -239,6 +243,9 @@ impl MailExchange {
     fn take(&mut self, id: Digest, bytes: &[u8], now: UnixSeconds) -> Result<Arrival, &'static str> {
         let (event, own) = self.check(bytes, Freshness::At(now))?;
         if !own {
+            if self.was_filed(&event) {
+                return Err("delivered");
+            }
             self.spool(&event, bytes.to_vec())?;
             self.changes.push((MailRow::Letter(id), Some(bytes.to_vec())));
             return Ok(Arrival::Spooled);

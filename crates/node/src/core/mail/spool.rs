@@ -6,6 +6,9 @@ use jurat_log::PrivateCommitment;
 
 use super::{MailExchange, MailRow, entry_of};
 
+/// The latest letters of one recipient that it says it has and that this node did not spool.
+const MAX_FILED_ELSEWHERE: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct Spooled {
     pub(super) recipient: [u8; 32],
@@ -38,7 +41,29 @@ impl MailExchange {
             self.mailboxes.acknowledge(recipient, id);
             self.spooled.remove(id);
             self.changes.push((MailRow::Letter(*id), None));
+            return;
         }
+        // It may overtake the letter itself, which comes from another member.
+        let filed = self.filed_elsewhere.entry(*recipient.as_bytes()).or_default();
+        if !filed.contains(id) {
+            filed.truncate(MAX_FILED_ELSEWHERE - 1);
+            filed.push_front(*id);
+        }
+    }
+
+    /// Whether the recipient of a letter to another member has said that it has it. Once is enough: a letter
+    /// that was noted is a replay when it comes again.
+    pub(super) fn was_filed(&mut self, event: &PrivateEvent) -> bool {
+        let PrivatePayload::Mail { recipient, .. } = &event.payload else { return false };
+        let filed = self.filed_elsewhere.get_mut(recipient);
+        let place = filed.and_then(|filed| {
+            let place = filed.iter().position(|id| *id == event.commitment)?;
+            filed.remove(place)
+        });
+        if place.is_some() {
+            self.spool_rules.note(event);
+        }
+        place.is_some()
     }
 
     /// Whether a letter waits here for another member.

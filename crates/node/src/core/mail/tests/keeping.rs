@@ -44,6 +44,33 @@ pub(super) fn restarted(member: &mut Member, at: u32, rows: Vec<(MailRow, Vec<u8
 }
 
 #[test]
+fn a_letter_that_its_recipient_has_already_is_not_spooled_after_all() {
+    let [mut ann, mut ben, mut eve] = members();
+    let event = send(&mut ann, &ben.key, "hello", NOW).unwrap();
+    let id = Digest::of(&event);
+    // Who is not the recipient says nothing of a letter.
+    eve.mail.filed_by(&ann.key, &id);
+    for _ in 0..2 {
+        eve.mail.filed_by(&ben.key, &id);
+    }
+    assert_eq!(eve.mail.arrive(&event, UnixSeconds(NOW)), Arrival::Refused);
+    assert_eq!(eve.mail.arrive(&event, UnixSeconds(NOW)), Arrival::Refused);
+    let refused: Vec<_> = eve.mail.counts().refused.iter().map(|(reason, n)| (*reason, *n)).collect();
+    assert_eq!((refused, eve.mail.spooled()), (vec![("delivered", 1), ("replayed", 1)], 0));
+    let next = send(&mut ann, &eve.key, "to another", NOW + 1).unwrap();
+    ben.mail.filed_by(&ann.key, &Digest::of(&next));
+    assert_eq!(ben.mail.arrive(&next, UnixSeconds(NOW + 1)), Arrival::Spooled);
+    // Of one recipient the latest are remembered: those that are on their way.
+    for i in 0..100_u8 {
+        ben.mail.filed_by(&eve.key, &Digest::of(&[i]));
+    }
+    assert_eq!(ben.mail.filed_elsewhere[eve.key.as_bytes()].len(), 64);
+    assert_eq!(ben.mail.filed_elsewhere[eve.key.as_bytes()][0], Digest::of(&[99]));
+    ben.mail.set_members(true, [ann.key].iter());
+    assert_eq!(ben.mail.filed_elsewhere.len(), 1);
+}
+
+#[test]
 fn a_delivered_and_a_read_letter_are_gone_from_the_disk() {
     let [mut ann, mut ben, mut eve] = members();
     let (mut of_ben, mut of_eve) = (Disk::default(), Disk::default());
