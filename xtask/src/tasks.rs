@@ -106,8 +106,10 @@ fn ci(arguments: &[String]) -> Result<Vec<Step>, String> {
     // Advisories change without the project changing, and need the network: `cargo deny check
     // advisories` is for a person or a nightly job.
     steps.push(step("dependency policy", "cargo deny --all-features check bans licenses sources"));
-    // A workspace of its own, which no other step builds.
-    steps.push(step("benchmarks", "cargo clippy --manifest-path tests/bench/Cargo.toml -- --deny warnings"));
+    // A workspace of its own, which no other step builds; but most of its dependencies were checked.
+    let benchmarks =
+        "cargo clippy --manifest-path tests/bench/Cargo.toml --target-dir target -- --deny warnings";
+    steps.push(step("benchmarks", benchmarks));
     steps.extend(interop(&[])?);
     steps.extend(fuzz_steps(None, CI_FUZZ_SECONDS)?);
     steps.extend(chaos(&["--smoke".into()])?);
@@ -203,15 +205,24 @@ fn fuzz_targets() -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// With the profile that nodes are installed with: it measures, too.
+/// With the profile that nodes are installed with, since it measures, too; the short run, which measures
+/// nothing that counts, with what the tests were built with.
 #[expect(clippy::unnecessary_wraps, reason = "the program itself knows its arguments")]
 fn chaos(arguments: &[String]) -> Result<Vec<Step>, String> {
+    let is_smoke = arguments.iter().any(|argument| argument == "--smoke");
+    let (build, folder) = if is_smoke {
+        ("cargo build --workspace --all-targets", "debug")
+    } else {
+        ("cargo build --release --package jurat --package jurat-tests --bins", "release")
+    };
     let mut steps = install(&[IPROUTE]);
-    steps.push(step("chaos build", "cargo build --release --package jurat --package jurat-tests --bins"));
+    steps.push(step("chaos build", build));
     let target = target_dir();
-    let (chaos, figures) = (target.join("release/chaos"), target.join("chaos.json"));
-    let run = CommandLine::new(&format!("{} --json {}", chaos.display(), figures.display())).args(arguments);
-    steps.push(Step::new("chaos", with_release_binary(run)));
+    let (program, figures) = (target.join(folder).join("chaos"), target.join("chaos.json"));
+    let run =
+        CommandLine::new(&format!("{} --json {}", program.display(), figures.display())).args(arguments);
+    let node = target.join(folder).join("jurat").display().to_string();
+    steps.push(Step::new("chaos", run.env("JURAT_BIN", node)));
     Ok(steps)
 }
 
