@@ -106,10 +106,8 @@ fn ci(arguments: &[String]) -> Result<Vec<Step>, String> {
     // Advisories change without the project changing, and need the network: `cargo deny check
     // advisories` is for a person or a nightly job.
     steps.push(step("dependency policy", "cargo deny --all-features check bans licenses sources"));
-    // A workspace of its own, which no other step builds; but most of its dependencies were checked.
-    let benchmarks =
-        "cargo clippy --manifest-path tests/bench/Cargo.toml --target-dir target -- --deny warnings";
-    steps.push(step("benchmarks", benchmarks));
+    // A workspace of its own, which no other step builds.
+    steps.push(step("benchmarks", "cargo clippy --manifest-path tests/bench/Cargo.toml -- --deny warnings"));
     steps.extend(interop(&[])?);
     steps.extend(fuzz_steps(None, CI_FUZZ_SECONDS)?);
     steps.extend(chaos(&["--smoke".into()])?);
