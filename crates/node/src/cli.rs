@@ -29,6 +29,7 @@ mod proposal;
 mod receipt;
 mod registry;
 mod run;
+mod stamping;
 mod status;
 mod topic;
 mod trust;

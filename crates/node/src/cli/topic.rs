@@ -4,7 +4,6 @@ mod list;
 mod post;
 mod price;
 mod query;
-pub(super) mod stamping;
 mod tail;
 
 use clap::{Args, Subcommand};

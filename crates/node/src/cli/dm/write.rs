@@ -4,7 +4,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Args;
 use data_encoding::HEXLOWER;
-use jurat_bulletin::{Effort, Message, Rules, UnixSeconds};
+use jurat_bulletin::{Effort, Message, Rules};
 use jurat_crypto::{
     Letter, LetterId, MAX_LETTER_BYTES, SealingPublicKey, SignedPrekey, SigningKey, VerifyingKey, seal,
 };
@@ -17,15 +17,14 @@ use crate::{
         Failure,
         client::Client,
         files,
-        operation::signing_key,
+        operation::{public_key, signing_key},
         output::Output,
         passphrase::PassphraseArguments,
-        topic::stamping::{affordable, hand_in, stamp, unknown},
+        stamping::{affordable, hand_in, stamp, stamp_time, unknown},
     },
     core::INBOX_LIFE,
     key_file,
     message_json::{MessageTermsJson, ReceivedJson},
-    runtime::unix_millis,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,7 +42,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "URL")]
     node: String,
     /// Its address, 64 hex digits, from whoever runs it: what `jurat dm address` shows there
-    #[arg(long, value_name = "ADDRESS", value_parser = address_of)]
+    #[arg(long, value_name = "ADDRESS", value_parser = public_key)]
     to: VerifyingKey,
     /// What the message says
     #[arg(long, value_name = "TEXT", conflicts_with = "file")]
@@ -77,12 +76,6 @@ struct Shown {
     attempts: u64,
 }
 
-fn address_of(text: &str) -> Result<VerifyingKey, String> {
-    let bytes = HEXLOWER.decode(text.to_ascii_lowercase().as_bytes()).ok();
-    let bytes = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or("an address is 64 hex digits")?;
-    VerifyingKey::from_bytes(bytes).map_err(|error| error.to_string())
-}
-
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
     let content = match (&arguments.text, &arguments.file) {
         (Some(text), _) => text.clone().into_bytes(),
@@ -102,7 +95,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let (answer, (effort, attempts)) = hand_in(&client, terms.stamp.effort, |effort| {
         let base = (rules.work.messages, rules.work.rule);
         affordable("message", effort, base, arguments.max_effort)?;
-        let message = Message::sign(&key, *arguments.to.as_bytes(), now(), body.clone(), &rules);
+        let message = Message::sign(&key, *arguments.to.as_bytes(), stamp_time(), body.clone(), &rules);
         let promised = Effort::new(effort);
         let stamp = stamp(&message.subject(promised, &rules), &rules.work, arguments.threads, output)?;
         let bytes = message.stamped(&stamp).encode(promised);
@@ -131,7 +124,7 @@ fn prekey(
             HEXLOWER.encode(signed.owner().as_bytes())
         )));
     }
-    let key = signed.key_at(now().0).cloned();
+    let key = signed.key_at(stamp_time().0).cloned();
     key.ok_or_else(|| {
         Failure::False("the node's key to seal to is not of today; is this clock right?".into())
     })
@@ -146,7 +139,7 @@ fn sealed(
 ) -> Result<Vec<u8>, Failure> {
     let mut id = LetterId([0; 16]);
     key_file::fill(&mut id.0).map_err(Failure::unreachable)?;
-    let created = now().0;
+    let created = stamp_time().0;
     let expires = created.saturating_add(INBOX_LIFE);
     let letter = Letter { id, created, expires, content: content.to_vec().into() };
     let context = Message::context(rules, to.as_bytes());
@@ -158,8 +151,4 @@ fn new_key() -> Result<SigningKey, Failure> {
     let mut seed = Zeroizing::new([0; 32]);
     key_file::fill(&mut *seed).map_err(Failure::unreachable)?;
     Ok(SigningKey::from_seed(&seed))
-}
-
-fn now() -> UnixSeconds {
-    UnixSeconds(u32::try_from(unix_millis() / 1000).unwrap_or(u32::MAX))
 }

@@ -4,15 +4,12 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Args;
 use data_encoding::HEXLOWER;
-use jurat_bulletin::{Bulletin, Effort, MAX_CONTENT_BYTES, Posting, TopicId, UnixSeconds};
+use jurat_bulletin::{Bulletin, Effort, MAX_CONTENT_BYTES, Posting, TopicId};
 use jurat_crypto::SigningKey;
 use jurat_trust::FederationId;
 use serde::Serialize;
 
-use super::{
-    TopicArguments, price,
-    stamping::{affordable, hand_in, stamp, unknown},
-};
+use super::{TopicArguments, price};
 use crate::{
     bulletin_json::{PostedJson, PriceJson},
     cli::{
@@ -21,9 +18,9 @@ use crate::{
         files,
         operation::{federation_id, signing_key},
         output::Output,
+        stamping::{affordable, hand_in, stamp, stamp_time, unknown},
     },
     core::{BULLETIN_SENDER, sender_body},
-    runtime::unix_millis,
 };
 
 const BULLETINS: &str = "/api/v1/bulletins";
@@ -124,9 +121,8 @@ fn stamped(
 ) -> Result<(Posting, u64), Failure> {
     let rules = said.rules().ok_or_else(unknown)?;
     affordable("bulletin", effort, (rules.work.bulletins, rules.work.rule), arguments.max_effort)?;
-    let time = UnixSeconds(u32::try_from(unix_millis() / 1000).unwrap_or(u32::MAX));
-    let bulletin =
-        Bulletin::new(topic, time, 0, content.to_vec()).map_err(|error| Failure::Usage(error.to_string()))?;
+    let bulletin = Bulletin::new(topic, stamp_time(), 0, content.to_vec())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let posting = Posting::new(Effort::new(effort), bulletin);
     let stamp = stamp(&posting.subject(&rules), &rules.work, arguments.threads, output)?;
     Ok((posting.stamped(&stamp), stamp.attempt + 1))

@@ -3,19 +3,17 @@
 use std::{num::NonZeroUsize, ops::ControlFlow, thread};
 
 use hyper::body::Bytes;
-use jurat_bulletin::{Effort, EffortRule, StampSubject, WorkDone, WorkRules};
+use jurat_bulletin::{Effort, EffortRule, StampSubject, UnixSeconds, WorkDone, WorkRules};
 use jurat_crypto::WorkFunction;
 
-use crate::{
-    cli::{Failure, client::Client, output::Output},
-    solving::solve,
-};
+use super::{Failure, client::Client, output::Output};
+use crate::{runtime::unix_millis, solving::solve};
 
 /// How often a price that rose in the meantime is paid.
 const MOST_STAMPS: usize = 3;
 
 /// Searches for a stamp on several threads.
-pub(in crate::cli) fn stamp(
+pub(super) fn stamp(
     subject: &StampSubject,
     rules: &WorkRules,
     threads: Option<NonZeroUsize>,
@@ -32,8 +30,8 @@ pub(in crate::cli) fn stamp(
     stamp.map_err(|error| Failure::False(error.to_string()))
 }
 
-/// Refuses to do more work than `most`, or than 16 times the least: a node could ask for years of it.
-pub(in crate::cli) fn affordable(
+/// Refuses to do more work than `most`, or than 16 times what the node calls the least.
+pub(super) fn affordable(
     what: &str,
     effort: u32,
     (least, rule): (Effort, EffortRule),
@@ -49,13 +47,13 @@ pub(in crate::cli) fn affordable(
 }
 
 /// A node that asks for something else.
-pub(in crate::cli) fn unknown() -> Failure {
+pub(super) fn unknown() -> Failure {
     Failure::Unreachable("the node asks for work of a kind that this version can't do".into())
 }
 
 /// Hands in what `stamped` makes of an effort, and again if it costs more by then. Gives the answer and
 /// what `stamped` gave besides the path and the body.
-pub(in crate::cli) fn hand_in<T>(
+pub(super) fn hand_in<T>(
     client: &Client,
     mut effort: u32,
     stamped: impl Fn(u32) -> Result<(String, Vec<u8>, T), Failure>,
@@ -72,6 +70,11 @@ pub(in crate::cli) fn hand_in<T>(
         return Ok((answer.success()?, made));
     }
     Err(Failure::Unreachable(format!("the price rises faster than stamps are made, now {effort}; try again")))
+}
+
+/// The second of a stamp that is made now.
+pub(super) fn stamp_time() -> UnixSeconds {
+    UnixSeconds(u32::try_from(unix_millis() / 1000).unwrap_or(u32::MAX))
 }
 
 /// How many attempts it takes on average.
